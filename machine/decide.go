@@ -1,0 +1,158 @@
+package machine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/seed-7a1a2db0/pbt"
+)
+
+// settle draws the consequences of what has happened: the end, decisions, a
+// barrier that opens. It is called after every input, until nothing is left to say.
+func (m *Machine) settle(now int64) {
+	m.checkTarget(now)
+	m.checkWall(now)
+	for m.phase == PhaseRunning && m.deciding.len() > 0 {
+		b := m.spec.Policy.Barrier
+		if b != nil && !b.Opens(m.deciding.len(), m.active(), time.Duration(now-m.since)) {
+			break
+		}
+		batch := m.deciding.sorted(&m.batch) // by number: the order of arrival decides nothing
+		if b == nil {
+			batch = batch[:1]
+		}
+		m.decideTogether(now, batch)
+	}
+	m.checkDisk(now)
+	m.checkEnd(now)
+}
+
+func (m *Machine) checkTarget(now int64) {
+	if m.phase == PhaseRunning && len(m.best) > 0 && m.spec.Budget.Reached(m.spec.Goal, m.best[0].Score) {
+		m.emit(now, &Ending{Reason: fmt.Sprintf("the target score %s is reached", *m.spec.Budget.Target)})
+	}
+}
+
+func (m *Machine) checkWall(now int64) {
+	wall := m.spec.Budget.Wall
+	if m.phase == PhaseRunning && wall > 0 && m.Worked(now) >= wall {
+		m.emit(now, &Ending{Reason: fmt.Sprintf("the wall time of %s is over", wall)})
+	}
+}
+
+func (m *Machine) checkDisk(now int64) {
+	if limit := m.spec.Keep.Bytes; limit > 0 && m.phase == PhaseRunning && m.keep.needed > limit {
+		m.emit(now, &Paused{Reason: fmt.Sprintf("the checkpoints that members need take %d bytes, and keep.bytes allows %d: raise it when resuming (--set keep.bytes=…)", m.keep.needed, limit)})
+	}
+}
+
+func (m *Machine) checkEnd(now int64) {
+	switch {
+	case m.phase == PhaseRunning && m.active() == 0:
+		m.emit(now, &RunEnded{Reason: "every member has spent its budget"})
+	case m.phase == PhaseEnding && m.leased.len() == 0:
+		m.emit(now, &RunEnded{Reason: m.reason})
+	}
+}
+
+// active is how many members still train.
+func (m *Machine) active() int { return len(m.members) - m.idle() }
+
+func (m *Machine) idle() int { return int(m.counts.done) }
+
+// decideTogether plans the next segments of members at a ready point, all from
+// the same population.
+func (m *Machine) decideTogether(now int64, members []int) {
+	type planned struct {
+		member   int
+		decision pbt.Decision
+	}
+	var plans []planned
+	var done []MemberDone
+	extra := int64(0) // promised to those planned before in this batch
+	for _, i := range members {
+		grant := m.grant(i, extra)
+		if grant == 0 {
+			done = append(done, MemberDone{Member: i, Reason: "budget"})
+			continue
+		}
+		d, ok := m.Decision(i)
+		if !ok {
+			done = append(done, MemberDone{Member: i, Reason: "failed"})
+			continue
+		}
+		extra += grant
+		plans = append(plans, planned{i, d})
+	}
+	for k := range done {
+		m.emit(now, &done[k])
+	}
+	for k, p := range plans {
+		m.decide(now, p.member, p.decision, len(plans)-1-k)
+	}
+}
+
+// Decision decides anew, from the state as it is, how a member at a ready point
+// goes on; ok is false if it cannot. `pbt verify` compares it with the journal.
+func (m *Machine) Decision(i int) (d pbt.Decision, ok bool) {
+	mem := &m.members[i]
+	s := pbt.Standing{
+		Member: i, Turn: mem.plan.turn + 1, Segment: mem.record, Hypers: mem.plan.hypers,
+		Spent: mem.spent, SinceReady: mem.spent - mem.readyAt, SinceCopy: mem.spent - mem.copiedAt,
+	}
+	if !holds(LawAddressedDraws) {
+		s.Turn = m.leases
+	}
+	if mem.broken {
+		if !holds(LawPopulationSize) {
+			return d, false
+		}
+		return m.spec.Policy.DecideFailed(m.pop, m.spec.Space, s)
+	}
+	return m.spec.Policy.Decide(m.pop, m.spec.Space, s), true
+}
+
+// grant is how many steps a member may train next.
+func (m *Machine) grant(i int, extra int64) int64 {
+	if !holds(LawBudget) && m.members[i].spent < 2*m.spec.Budget.Steps {
+		return m.spec.Segment
+	}
+	return m.spec.Budget.Grant(m.spec.Segment, m.members[i].spent, m.spent, m.promised+extra)
+}
+
+// decide journals a member's next segment.
+func (m *Machine) decide(now int64, i int, d pbt.Decision, open int) {
+	mem := &m.members[i]
+	grant := m.grant(i, 0)
+	if grant == 0 { // at the start of a run whose total budget is smaller than its population
+		m.emit(now, &MemberDone{Member: i, Reason: "budget"})
+		return
+	}
+	e := &Decided{
+		Segment: m.segments + 1, Member: i, Parent: d.Parent, Steps: grant,
+		Hypers: d.Hypers, Decision: d, Open: open,
+	}
+	if d.Action != pbt.Begin {
+		e.Turn = mem.plan.turn + 1
+	}
+	switch {
+	case d.TakesWeights():
+		e.From = d.Rival.Step
+	case d.Parent != 0:
+		e.From = mem.step
+	}
+	if !holds(LawBounds) {
+		e.Hypers = outOfBounds(m.spec.Space, e.Hypers)
+	}
+	m.emit(now, e)
+}
+
+// outOfBounds breaks a law for the simulator's own test.
+func outOfBounds(s *pbt.Space, h pbt.Hypers) pbt.Hypers {
+	for _, p := range s.Params() {
+		if _, ok := h.Get(p.Name); ok && p.Type == pbt.FloatParam {
+			return h.With(p.Name, pbt.Float(p.Bounds.Hi*2+1))
+		}
+	}
+	return h
+}

@@ -1,0 +1,221 @@
+package machine
+
+import (
+	"encoding/json"
+
+	"github.com/seed-7a1a2db0/pbt"
+)
+
+// Kind names an event's type, in the journal and in the code.
+type Kind string
+
+// The kinds of event.
+const (
+	KindRunStarted  Kind = "run_started"
+	KindOpened      Kind = "opened"
+	KindSpecChanged Kind = "spec_changed"
+	KindDecided     Kind = "decided"
+	KindLeased      Kind = "leased"
+	KindFinished    Kind = "finished"
+	KindFailed      Kind = "failed"
+	KindRefused     Kind = "refused"
+	KindMemberDone  Kind = "member_done"
+	KindEnding      Kind = "ending"
+	KindRunEnded    Kind = "run_ended"
+	KindPaused      Kind = "paused"
+	KindClosed      Kind = "closed"
+)
+
+// Event is something that has happened to a run. Events are the run: its state is
+// their fold, and nothing is true that they do not say.
+type Event struct {
+	At   int64 // Unix nanoseconds; never smaller than the event's before it
+	Body Body
+}
+
+// Body is what happened: one of the types below.
+type Body interface {
+	Kind() Kind
+	// Subject is the segment and the member concerned; 0 and -1 for none.
+	Subject() (segment int64, member int)
+}
+
+// NoMember is the member of an event that concerns none.
+const NoMember = -1
+
+type whole struct{} // an event about the whole run
+
+func (whole) Subject() (int64, int) { return 0, NoMember }
+
+// RunStarted is a journal's first event.
+type RunStarted struct {
+	whole
+	Experiment json.RawMessage `json:"experiment"`       // the resolved experiment file; what Spec is made from
+	Seed       uint64          `json:"seed"`             // repeated from the experiment, for people
+	Version    string          `json:"version"`          // of pbt
+	Source     string          `json:"source,omitempty"` // the experiment file as the user wrote it
+}
+
+// Opened says that a process has taken the run. It ends every lease handed out
+// before: those workers died with their process, or will be refused.
+type Opened struct {
+	whole
+	Host    string `json:"host"`
+	PID     int    `json:"pid"`
+	Version string `json:"version"`
+}
+
+// SpecChanged is a resume with changed settings; only those that alter no
+// decision already taken (budget, retries, timeouts, what is kept).
+type SpecChanged struct {
+	whole
+	Experiment json.RawMessage `json:"experiment"`
+	Changed    []string        `json:"changed"` // paths in the experiment file
+	spec       *Spec           // the live machine is told; a replay asks its SpecFunc
+}
+
+// Decided plans a member's next segment: the only place where parents and
+// hyperparameters come from.
+type Decided struct {
+	Segment  int64        `json:"segment"`
+	Member   int          `json:"member"`
+	Turn     int64        `json:"turn"`
+	Parent   int64        `json:"parent"` // segment whose weights it starts from; 0: fresh
+	From     int64        `json:"start"`  // steps these weights have behind them
+	Steps    int64        `json:"steps"`
+	Hypers   pbt.Hypers   `json:"hypers"`
+	Decision pbt.Decision `json:"decision"`
+	// Open is how many more decisions of the same barrier follow: those that decide
+	// together see the same population, and take over what they copy together.
+	Open int `json:"open,omitempty"`
+}
+
+// Leased hands a segment to a worker. Lease numbers never repeat: a report on an
+// older one is dead.
+type Leased struct {
+	Segment int64  `json:"segment"`
+	Member  int    `json:"member"`
+	Lease   int64  `json:"lease"`
+	Worker  string `json:"worker"`
+}
+
+// Checkpoint names a published checkpoint directory.
+type Checkpoint struct {
+	ID     string `json:"id"`
+	Bytes  int64  `json:"bytes"`
+	Digest string `json:"digest,omitempty"` // SHA-256 of its manifest, hex
+}
+
+// Finished is an outcome: one indivisible record.
+type Finished struct {
+	Segment    int64              `json:"segment"`
+	Member     int                `json:"member"`
+	Lease      int64              `json:"lease"`
+	Score      pbt.Score          `json:"score"`
+	Samples    []float64          `json:"samples,omitempty"`
+	Metrics    map[string]float64 `json:"metrics,omitempty"`
+	Step       int64              `json:"step"`  // in the weights' ancestry
+	Spent      int64              `json:"spent"` // by the member
+	Checkpoint Checkpoint         `json:"checkpoint"`
+	Times      Times              `json:"times"`
+}
+
+// Times say where a segment's wall time went, in nanoseconds.
+type Times struct {
+	Load    int64 `json:"load_ns,omitempty"`
+	Train   int64 `json:"train_ns,omitempty"`
+	Eval    int64 `json:"eval_ns,omitempty"`
+	Save    int64 `json:"save_ns,omitempty"`
+	Publish int64 `json:"publish_ns,omitempty"`
+}
+
+// FailureKind says how an attempt at a segment ended without an outcome.
+type FailureKind string
+
+// The kinds of failure.
+const (
+	FailError    FailureKind = "error"     // the trainer returned one
+	FailPanic    FailureKind = "panic"     // the trainer panicked
+	FailTimeout  FailureKind = "timeout"   // the segment took longer than `timeout:`
+	FailDiverged FailureKind = "diverged"  // the score is not finite
+	FailLost     FailureKind = "lost"      // the worker fell silent, or stopped
+	FailDisk     FailureKind = "disk_full" // the checkpoint could not be written
+)
+
+// counts tells whether a failure is held against the segment: a worker that is
+// gone, or a full disk, is not its fault.
+func (k FailureKind) counts() bool { return k != FailLost && k != FailDisk }
+
+// Failed is an attempt that ended without an outcome.
+type Failed struct {
+	Segment int64       `json:"segment"`
+	Member  int         `json:"member"`
+	Lease   int64       `json:"lease"`
+	Fault   FailureKind `json:"kind"`
+	Error   string      `json:"error"`
+	Attempt int         `json:"attempt"`         // failures counted against the segment, this one included
+	Final   bool        `json:"final,omitempty"` // no retry is left: the member is repaired
+}
+
+// Refused is a report that was turned away, whole.
+type Refused struct {
+	Segment    int64  `json:"segment"`
+	Member     int    `json:"member"`
+	Lease      int64  `json:"lease"`
+	Why        string `json:"why"`
+	Checkpoint string `json:"checkpoint,omitempty"`
+}
+
+// MemberDone says that a member trains no more.
+type MemberDone struct {
+	Member int    `json:"member"`
+	Reason string `json:"reason"` // "budget" or "failed"
+}
+
+// Ending says that no more segments are handed out: the wall time is over or the
+// target is reached. Those that run may still finish.
+type Ending struct {
+	whole
+	Reason string `json:"reason"`
+}
+
+// RunEnded is the end of a run; a larger budget may open it again.
+type RunEnded struct {
+	whole
+	Reason string `json:"reason"`
+}
+
+// Paused says that the run cannot go on before somebody mends something.
+type Paused struct {
+	whole
+	Reason string `json:"reason"`
+}
+
+// Closed says that the process let the run go in good order.
+type Closed struct {
+	whole
+	Reason string `json:"reason"`
+}
+
+// Kind implements Body.
+func (*RunStarted) Kind() Kind  { return KindRunStarted }
+func (*Opened) Kind() Kind      { return KindOpened }
+func (*SpecChanged) Kind() Kind { return KindSpecChanged }
+func (*Decided) Kind() Kind     { return KindDecided }
+func (*Leased) Kind() Kind      { return KindLeased }
+func (*Finished) Kind() Kind    { return KindFinished }
+func (*Failed) Kind() Kind      { return KindFailed }
+func (*Refused) Kind() Kind     { return KindRefused }
+func (*MemberDone) Kind() Kind  { return KindMemberDone }
+func (*Ending) Kind() Kind      { return KindEnding }
+func (*RunEnded) Kind() Kind    { return KindRunEnded }
+func (*Paused) Kind() Kind      { return KindPaused }
+func (*Closed) Kind() Kind      { return KindClosed }
+
+// Subject implements Body.
+func (e *Decided) Subject() (int64, int)    { return e.Segment, e.Member }
+func (e *Leased) Subject() (int64, int)     { return e.Segment, e.Member }
+func (e *Finished) Subject() (int64, int)   { return e.Segment, e.Member }
+func (e *Failed) Subject() (int64, int)     { return e.Segment, e.Member }
+func (e *Refused) Subject() (int64, int)    { return e.Segment, e.Member }
+func (e *MemberDone) Subject() (int64, int) { return 0, e.Member }

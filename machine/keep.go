@@ -1,0 +1,108 @@
+package machine
+
+// keeper knows which checkpoints are still needed (law 8). A checkpoint goes when
+// nobody needs it (no member's record, no plan, not among the best) and, beyond
+// that, nothing wants it kept: a descendant, or keep everything. Under a byte
+// budget, what is only wanted goes first, oldest first.
+type keeper struct {
+	policy  Keep
+	nodes   map[int64]*node // by segment; looked up, never ranged over
+	spares  []int64         // wanted but not needed, in the order they became so
+	garbage []string
+	total   int64 // bytes of all checkpoints kept
+	needed  int64 // bytes of those that somebody needs
+}
+
+type node struct {
+	checkpoint Checkpoint
+	needs      int
+	wants      int
+	parent     int64 // 0: none, or no claim on it
+}
+
+func newKeeper() keeper { return keeper{nodes: map[int64]*node{}} }
+
+func (k *keeper) setPolicy(p Keep) { k.policy = p; k.shrink() }
+
+// add brings a new checkpoint; the caller needs it at once.
+func (k *keeper) add(segment, parent int64, c Checkpoint) {
+	n := &node{checkpoint: c}
+	k.nodes[segment] = n
+	k.total += c.Bytes
+	if k.policy.Everything {
+		n.wants++
+	}
+	if k.policy.Lineage && k.nodes[parent] != nil {
+		n.parent = parent
+		k.nodes[parent].wants++
+	}
+}
+
+// name is a segment's checkpoint directory, "" if it is gone.
+func (k *keeper) name(segment int64) string {
+	if n := k.nodes[segment]; n != nil {
+		return n.checkpoint.ID
+	}
+	return ""
+}
+
+func (k *keeper) need(segment int64) {
+	n := k.nodes[segment]
+	if n == nil {
+		return
+	}
+	if n.needs++; n.needs == 1 {
+		k.needed += n.checkpoint.Bytes
+	}
+	k.shrink()
+}
+
+func (k *keeper) drop(segment int64) {
+	n := k.nodes[segment]
+	if n == nil || n.needs == 0 {
+		return
+	}
+	if n.needs--; n.needs > 0 {
+		return
+	}
+	k.needed -= n.checkpoint.Bytes
+	if n.wants > 0 {
+		k.spares = append(k.spares, segment)
+		k.shrink()
+		return
+	}
+	k.free(segment, n)
+}
+
+// free gives a checkpoint up, and with it the claim on its parent.
+func (k *keeper) free(segment int64, n *node) {
+	for {
+		delete(k.nodes, segment)
+		k.total -= n.checkpoint.Bytes
+		if n.checkpoint.ID != "" {
+			k.garbage = append(k.garbage, n.checkpoint.ID)
+		}
+		parent := k.nodes[n.parent]
+		if parent == nil {
+			return
+		}
+		if parent.wants--; parent.wants > 0 || parent.needs > 0 {
+			return
+		}
+		segment, n = n.parent, parent
+	}
+}
+
+// shrink obeys the byte budget.
+func (k *keeper) shrink() {
+	if k.policy.Bytes == 0 {
+		return
+	}
+	for k.total > k.policy.Bytes && len(k.spares) > 0 {
+		oldest := k.spares[0]
+		k.spares = k.spares[1:]
+		if n := k.nodes[oldest]; n != nil && n.needs == 0 {
+			k.free(oldest, n)
+		}
+	}
+}

@@ -1,0 +1,350 @@
+package machine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed-7a1a2db0/pbt"
+)
+
+// Phase is how a run stands as a whole.
+type Phase string
+
+// The phases of a run.
+const (
+	PhaseNew     Phase = "new"     // no event yet
+	PhaseRunning Phase = "running" // handing out segments
+	PhaseEnding  Phase = "ending"  // handing out no more; some still run
+	PhaseEnded   Phase = "finished"
+	PhasePaused  Phase = "paused" // somebody must mend something
+)
+
+// Machine is one run. Handle turns an input into events and applies them; Apply
+// alone replays. It is not safe for concurrent use.
+type Machine struct {
+	spec     Spec
+	specOf   SpecFunc
+	pop      *pbt.Population
+	members  []member
+	queue    turnQueue
+	leased   memberSet // members with a live lease
+	deciding memberSet // members at a ready point
+	since    int64     // when the first of them came
+	adopting []adoption
+	keep     keeper
+	best     []Outcome // best first, at most spec.Keep.Best
+
+	phase    Phase
+	reason   string // of the pause or the end
+	segments int64  // number of the newest segment
+	leases   int64  // number of the newest lease
+	spent    int64  // steps of all members together
+	promised int64  // steps of segments planned or leased
+	failing  int    // failures in a row with nothing finished between
+
+	now      int64 // time of the newest event
+	openedAt int64
+	worked   int64 // time at work in earlier sittings
+	batch    []int // scratch
+
+	counts Counts
+	out    []Event
+}
+
+// SpecFunc makes a Spec from a stored experiment, for replaying a spec_changed event.
+type SpecFunc func(experiment []byte) (Spec, error)
+
+// Outcome is a finished segment in short.
+type Outcome struct {
+	Segment    int64
+	Member     int
+	Score      pbt.Score
+	Step       int64
+	Hypers     pbt.Hypers
+	Checkpoint Checkpoint
+}
+
+// Counts are totals over the run.
+type Counts struct {
+	Finished, Failed, Lost, Refused  int64
+	Copies, Repairs, Restarts, Opens int64
+
+	done int64 // members that train no more
+}
+
+// MemberState is what a member is doing.
+type MemberState string
+
+// The states of a member.
+const (
+	StateWaiting  MemberState = "waiting"  // planned, no slot yet
+	StateRunning  MemberState = "running"  // leased
+	StateDeciding MemberState = "deciding" // at a ready point (behind the barrier)
+	StateDone     MemberState = "done"     // its budget is spent
+	StateFailed   MemberState = "failed"   // cannot go on, and nobody may be copied
+)
+
+// member is one member's own state; its record stands in the population.
+type member struct {
+	state    MemberState
+	plan     plan
+	lease    lease
+	record   int64 // segment of its record; 0: none
+	step     int64 // steps behind the weights it holds
+	spent    int64
+	readyAt  int64 // spent when it was last ready
+	copiedAt int64 // spent when it last copied
+	broken   bool  // its segment failed for good: to be repaired
+
+	finished, failures, lost int64
+	lastFailure              string
+}
+
+// plan is a member's current segment.
+type plan struct {
+	segment, turn, parent int64
+	from, steps           int64
+	hypers                pbt.Hypers
+	failures              int // counted against this segment
+}
+
+// lease is the right to report on a plan.
+type lease struct {
+	id     int64
+	worker string
+	since  int64
+	beat   int64 // soft: not journalled
+}
+
+// New returns the machine of a run without events.
+func New(spec Spec, specOf SpecFunc) (*Machine, error) {
+	if err := spec.Validate(); err != nil {
+		return nil, err
+	}
+	m := &Machine{specOf: specOf, phase: PhaseNew, keep: newKeeper()}
+	m.setSpec(spec)
+	m.pop = pbt.NewPopulation(spec.Population, spec.Goal, spec.Seed)
+	m.members = make([]member, spec.Population)
+	return m, nil
+}
+
+func (m *Machine) setSpec(spec Spec) {
+	if spec.Keep.Best == 0 {
+		spec.Keep.Best = 1
+	}
+	if spec.FailureLimit == 0 {
+		spec.FailureLimit = DefaultFailureLimit
+	}
+	m.spec = spec
+	m.keep.setPolicy(spec.Keep)
+}
+
+// Handle takes one input at a time (Unix nanoseconds) and returns its answer and
+// the events that came of it, applied already. The events are valid until the
+// next Handle; nobody may be told before they are durable.
+func (m *Machine) Handle(now int64, in Input) (Answer, []Event) {
+	m.out = m.out[:0]
+	now = max(now, m.now) // a clock set back stops time; it does not turn it round
+	answer := m.handle(now, in)
+	m.settle(now)
+	return answer, m.out
+}
+
+func (m *Machine) handle(now int64, in Input) Answer {
+	switch in := in.(type) {
+	case Start:
+		return Answer{Refused: m.start(now, in)}
+	case Open:
+		return Answer{Refused: m.open(now, in)}
+	case Ask:
+		return Answer{Task: m.ask(now, in.Worker)}
+	case Report:
+		return Answer{Refused: m.report(now, in)}
+	case Fail:
+		return Answer{Refused: m.fail(now, in)}
+	case Beat:
+		m.beat(now, in)
+	case Tick:
+		m.expire(now)
+	case Pause:
+		m.pause(now, in.Reason)
+	case Close:
+		m.close(now, in.Reason)
+	}
+	return Answer{}
+}
+
+// emit journals what has happened, which is what makes it happen.
+func (m *Machine) emit(now int64, body Body) {
+	e := Event{At: now, Body: body}
+	if err := m.Apply(e); err != nil {
+		panic(fmt.Sprintf("machine: its own event does not apply: %v", err)) // a bug, and never recorded
+	}
+	m.out = append(m.out, e)
+}
+
+func (m *Machine) start(now int64, in Start) error {
+	if m.phase != PhaseNew {
+		return errors.New("the run has started already")
+	}
+	m.emit(now, &RunStarted{Experiment: in.Experiment, Seed: m.spec.Seed, Version: in.Version, Source: in.Source})
+	for i := range m.members {
+		var given pbt.Hypers
+		if i < len(m.spec.Initial) {
+			given = m.spec.Initial[i]
+		}
+		d, err := pbt.Start(m.spec.Space, m.spec.Seed, i, given)
+		if err != nil {
+			return fmt.Errorf("initial point %d: %w", i+1, err) // Validate has asked before
+		}
+		m.decide(now, i, d, 0)
+	}
+	return nil
+}
+
+func (m *Machine) open(now int64, in Open) error {
+	if m.phase == PhaseNew {
+		return errors.New("the run has not started")
+	}
+	if in.Change == nil {
+		m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version})
+		return nil
+	}
+	c := in.Change
+	if err := c.Spec.Validate(); err != nil {
+		return err
+	}
+	m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version})
+	m.emit(now, &SpecChanged{Experiment: c.Experiment, Changed: c.Paths, spec: &c.Spec})
+	return nil
+}
+
+// ask leases the segment whose turn it is.
+func (m *Machine) ask(now int64, worker string) *Task {
+	m.expire(now)
+	m.settle(now) // what time has brought comes first: a barrier's deadline, the end of the wall time
+	if m.phase != PhaseRunning || m.queue.len() == 0 {
+		return nil
+	}
+	i := m.queue.first()
+	p := &m.members[i].plan
+	m.emit(now, &Leased{Segment: p.segment, Member: i, Lease: m.leases + 1, Worker: worker})
+	return m.task(i)
+}
+
+func (m *Machine) task(i int) *Task {
+	mem := &m.members[i]
+	p := &mem.plan
+	t := &Task{
+		Lease: mem.lease.id, Segment: p.segment, Member: i, Turn: p.turn, Parent: p.parent,
+		From: p.from, Steps: p.steps, Hypers: p.hypers,
+		Seed: pbt.TrainSeed(m.spec.Seed, i, p.turn, p.failures), WeightSeed: pbt.WeightSeed(m.spec.Seed, i, p.turn),
+		Save: fmt.Sprintf("s%09d-%d", p.segment, mem.lease.id),
+	}
+	if p.parent != 0 {
+		t.Load = m.keep.name(p.parent)
+	}
+	return t
+}
+
+// report takes an outcome, or refuses it whole.
+func (m *Machine) report(now int64, r Report) error {
+	if err := m.checkLease(r.Lease, r.Segment, r.Member); err != nil {
+		m.refuse(now, r.Lease, r.Segment, r.Member, err, r.Checkpoint.ID)
+		return err
+	}
+	mem := &m.members[r.Member]
+	if !r.Score.Finite() && mem.plan.failures < m.spec.Retries {
+		m.failed(now, r.Member, FailDiverged, fmt.Sprintf("the score is %s", r.Score))
+		return nil
+	}
+	m.emit(now, &Finished{
+		Segment: mem.plan.segment, Member: r.Member, Lease: r.Lease, Score: r.Score, Samples: r.Samples, Metrics: r.Metrics,
+		Step: mem.plan.from + mem.plan.steps, Spent: mem.spent + mem.plan.steps, Checkpoint: r.Checkpoint, Times: r.Times,
+	})
+	return nil
+}
+
+// checkLease is law 4: only the live lease may speak.
+func (m *Machine) checkLease(id, segment int64, i int) error {
+	if i < 0 || i >= len(m.members) {
+		return fmt.Errorf("there is no member %d", i)
+	}
+	mem := &m.members[i]
+	switch {
+	case mem.state != StateRunning || mem.plan.segment != segment:
+		return fmt.Errorf("segment %d of member %d is not being trained", segment, i)
+	case mem.lease.id != id && holds(LawDeadLease):
+		return fmt.Errorf("lease %d on segment %d is dead: lease %d has replaced it", id, segment, mem.lease.id)
+	}
+	return nil
+}
+
+func (m *Machine) refuse(now, lease, segment int64, i int, err error, checkpoint string) {
+	m.emit(now, &Refused{Segment: segment, Member: i, Lease: lease, Why: err.Error(), Checkpoint: checkpoint})
+}
+
+func (m *Machine) fail(now int64, f Fail) error {
+	if err := m.checkLease(f.Lease, f.Segment, f.Member); err != nil {
+		m.refuse(now, f.Lease, f.Segment, f.Member, err, "")
+		return err
+	}
+	m.failed(now, f.Member, f.Fault, f.Error)
+	return nil
+}
+
+// maxErrorText bounds what a trainer's error may put into the journal.
+const maxErrorText = 16 << 10
+
+func (m *Machine) failed(now int64, i int, kind FailureKind, text string) {
+	mem := &m.members[i]
+	attempt := mem.plan.failures
+	if kind.counts() {
+		attempt++
+	}
+	if len(text) > maxErrorText {
+		text = text[:maxErrorText/2] + "\n…\n" + text[len(text)-maxErrorText/2:]
+	}
+	m.emit(now, &Failed{
+		Segment: mem.plan.segment, Member: i, Lease: mem.lease.id, Fault: kind, Error: text,
+		Attempt: attempt, Final: kind.counts() && attempt > m.spec.Retries,
+	})
+	if kind == FailDisk {
+		m.pause(now, "the disk is full: "+text)
+	}
+}
+
+func (m *Machine) beat(now int64, b Beat) {
+	if b.Member >= 0 && b.Member < len(m.members) && m.members[b.Member].lease.id == b.Lease {
+		m.members[b.Member].lease.beat = now
+	}
+}
+
+// expire ends the leases whose time is up.
+func (m *Machine) expire(now int64) {
+	if m.spec.Timeout == 0 && m.spec.Silence == 0 || !holds(LawLeaseEnds) {
+		return
+	}
+	for _, i := range m.leased.sorted(&m.batch) {
+		l := &m.members[i].lease
+		switch {
+		case m.spec.Timeout > 0 && now-l.since >= int64(m.spec.Timeout):
+			m.failed(now, i, FailTimeout, fmt.Sprintf("no outcome within the timeout of %s", m.spec.Timeout))
+		case m.spec.Silence > 0 && now-max(l.beat, l.since) >= int64(m.spec.Silence):
+			m.failed(now, i, FailLost, fmt.Sprintf("worker %s has been silent for %s", l.worker, m.spec.Silence))
+		}
+	}
+}
+
+func (m *Machine) pause(now int64, reason string) {
+	if m.phase == PhaseRunning || m.phase == PhaseEnding {
+		m.emit(now, &Paused{Reason: reason})
+	}
+}
+
+func (m *Machine) close(now int64, reason string) {
+	for _, i := range m.leased.sorted(&m.batch) {
+		m.failed(now, i, FailLost, reason)
+	}
+	m.emit(now, &Closed{Reason: reason})
+}

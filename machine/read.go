@@ -1,0 +1,129 @@
+package machine
+
+import (
+	"time"
+
+	"github.com/seed-7a1a2db0/pbt"
+)
+
+// MemberView is a member as `pbt status` shows it.
+type MemberView struct {
+	ID          int         `json:"id"`
+	State       MemberState `json:"state"`
+	Step        int64       `json:"step"`  // behind the weights it holds
+	Spent       int64       `json:"spent"` // trained by this member itself
+	Score       *pbt.Score  `json:"score"` // of its record; null before the first
+	Rank        int         `json:"rank"`  // 1 is the best; 0 before the first score
+	Hypers      pbt.Hypers  `json:"hypers"`
+	Segment     int64       `json:"segment"`             // its current one
+	Record      int64       `json:"record"`              // the segment that it stands in the population with
+	Worker      string      `json:"worker,omitempty"`    // that trains it now
+	LeasedAt    int64       `json:"leased_at,omitempty"` // since, Unix nanoseconds
+	Failures    int64       `json:"failures,omitempty"`  // failed attempts
+	Lost        int64       `json:"lost,omitempty"`      // attempts cut off, without blame
+	LastFailure string      `json:"last_failure,omitempty"`
+}
+
+// Member shows one member.
+func (m *Machine) Member(i int) MemberView {
+	mem := &m.members[i]
+	v := MemberView{
+		ID: i, State: mem.state, Step: mem.step, Spent: mem.spent, Hypers: mem.plan.hypers,
+		Segment: mem.plan.segment, Record: mem.record, Worker: mem.lease.worker, LeasedAt: mem.lease.since,
+		Failures: mem.failures, Lost: mem.lost, LastFailure: mem.lastFailure,
+	}
+	if r, ok := m.pop.Record(i); ok {
+		v.Score, v.Rank = &r.Score, m.pop.Rank(i)+1
+	}
+	return v
+}
+
+// Spec is what the run follows.
+func (m *Machine) Spec() Spec { return m.spec }
+
+// Phase is how the run stands, with the reason of a pause or an end.
+func (m *Machine) Phase() (Phase, string) { return m.phase, m.reason }
+
+// Counts are the run's totals.
+func (m *Machine) Counts() Counts { return m.counts }
+
+// Best is the best outcome of the run so far, and whether there is one.
+func (m *Machine) Best() (Outcome, bool) {
+	if len(m.best) == 0 {
+		return Outcome{}, false
+	}
+	return m.best[0], true
+}
+
+// Record is a member's record in the population.
+func (m *Machine) Record(i int) (pbt.Record, bool) { return m.pop.Record(i) }
+
+// Running is how many segments are leased.
+func (m *Machine) Running() int { return m.leased.len() }
+
+// Waiting is how many segments wait for a slot.
+func (m *Machine) Waiting() int { return m.queue.len() }
+
+// Spent is how many steps all members have trained together.
+func (m *Machine) Spent() int64 { return m.spent }
+
+// Segments is how many segments have been planned.
+func (m *Machine) Segments() int64 { return m.segments }
+
+// LastEvent is the time of the newest event, in Unix nanoseconds.
+func (m *Machine) LastEvent() int64 { return m.now }
+
+// Worked is how long the run has been at work: sittings count, the time between
+// them does not.
+func (m *Machine) Worked(now int64) time.Duration {
+	if m.openedAt == 0 {
+		return 0
+	}
+	return time.Duration(m.worked + max(0, now-m.openedAt))
+}
+
+// Garbage takes the names of the checkpoints that have become unneeded since the
+// last call. They may be deleted once the events that say so are durable.
+func (m *Machine) Garbage() []string {
+	g := m.keep.garbage
+	m.keep.garbage = nil
+	return g
+}
+
+// NeedsCheckpoint tells whether a segment's checkpoint is still kept, and its name.
+func (m *Machine) NeedsCheckpoint(segment int64) (name string, kept bool) {
+	n := m.keep.nodes[segment]
+	if n == nil {
+		return "", false
+	}
+	return n.checkpoint.ID, true
+}
+
+// CheckpointBytes is how much the kept checkpoints take.
+func (m *Machine) CheckpointBytes() int64 { return m.keep.total }
+
+// NextDeadline is when something will be due though nobody speaks: a lease, a
+// barrier, the wall time. ok is false if nothing will.
+func (m *Machine) NextDeadline() (at int64, ok bool) {
+	earliest := func(t int64) {
+		if !ok || t < at {
+			at, ok = t, true
+		}
+	}
+	for _, i := range m.leased.list {
+		l := &m.members[i].lease
+		if m.spec.Timeout > 0 {
+			earliest(l.since + int64(m.spec.Timeout))
+		}
+		if m.spec.Silence > 0 {
+			earliest(max(l.beat, l.since) + int64(m.spec.Silence))
+		}
+	}
+	if b := m.spec.Policy.Barrier; b != nil && b.Deadline > 0 && m.deciding.len() > 0 {
+		earliest(m.since + int64(b.Deadline))
+	}
+	if m.spec.Budget.Wall > 0 && m.phase == PhaseRunning {
+		earliest(m.openedAt + int64(m.spec.Budget.Wall) - m.worked)
+	}
+	return at, ok
+}
