@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt"
@@ -97,6 +99,20 @@ func (m *Machine) NeedsCheckpoint(segment int64) (name string, kept bool) {
 		return "", false
 	}
 	return n.checkpoint.ID, true
+}
+
+// Keeps tells whether a checkpoint of this name belongs to a recorded outcome and
+// is still kept.
+func (m *Machine) Keeps(name string) bool {
+	digits, _, _ := strings.Cut(strings.TrimPrefix(name, "s"), "-")
+	segment, err := strconv.ParseInt(digits, 10, 64)
+	n := m.keep.nodes[segment]
+	return err == nil && n != nil && n.checkpoint.ID == name
+}
+
+// Live tells whether a lease may still be reported on.
+func (m *Machine) Live(member int, lease int64) bool {
+	return m.members[member].state == StateRunning && m.members[member].lease.id == lease
 }
 
 // CheckpointBytes is how much the kept checkpoints take.

@@ -1,0 +1,254 @@
+// Package engine runs a population: the only loop that receives, lets the machine
+// decide, journals, and answers. It decides nothing itself.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/journal"
+	"github.com/seed-7a1a2db0/pbt/machine"
+	"github.com/seed-7a1a2db0/pbt/trainer"
+)
+
+// Config is what a run needs besides what its journal holds.
+type Config struct {
+	Dir     string
+	Version string // of the program, for the journal
+
+	// Spec and Experiment begin a run. Experiment is what a later process makes the
+	// spec from: SpecOf(Experiment) must be Spec. Source is the user's own file.
+	Spec       machine.Spec
+	Experiment []byte
+	Source     []byte
+	SpecOf     machine.SpecFunc
+
+	Change *machine.Change // settings that a resumed run changes; nil for none
+
+	Slots    int                 // trainers at a time
+	NewSlot  func() trainer.Slot // makes one place to train in
+	Observe  func(View)          // sees every batch of events once it is durable; may be nil
+	Patience time.Duration       // how long a trainer may take to stop when asked; 0 means DefaultPatience
+	Disk     []checkpoint.Option // for tests that break disks
+	Clock    func() int64        // Unix nanoseconds; nil means the system's, kept from going back
+}
+
+// View is a batch of durable events with the state after them. It is valid during
+// the call.
+type View struct {
+	Events  []machine.Event
+	Machine *machine.Machine
+}
+
+// Limits and defaults of the engine.
+const (
+	MaxSlots        = 4096
+	maxBatch        = 256 // messages that share a commit
+	DefaultPatience = 10 * time.Second
+	maxAbandoned    = 16 // trainers that ignored their timeout, before the run pauses
+)
+
+// Files in a run's directory.
+const (
+	JournalFile    = "journal.sqlite"
+	CheckpointDir  = "checkpoints"
+	ExperimentFile = "experiment.yaml"
+)
+
+// ErrExists says that a directory holds a run already.
+var ErrExists = errors.New("holds a run already")
+
+// Engine is one run in the hands of this process.
+type Engine struct {
+	config  Config
+	lock    *journal.Lock
+	journal *journal.Journal
+	store   *checkpoint.Store
+	machine *machine.Machine
+	clock   func() int64
+	seq     int64 // of the newest row in the journal
+	sweeper *sweeper
+
+	inbox     chan message
+	stuck     chan *slot
+	slots     []*slot
+	parked    []*slot // that wait for work
+	abandoned int
+	faults    []error
+	rows      []journal.Row
+	bodies    []byte
+	events    []machine.Event
+}
+
+// Create makes a run in a directory that holds none, and opens it.
+func Create(c Config) (*Engine, error) {
+	e, err := prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.create(); err != nil {
+		return nil, errors.Join(err, e.release())
+	}
+	return e, nil
+}
+
+// Open takes over a run that a process has left, in good order or not.
+func Open(c Config) (*Engine, error) {
+	e, err := prepare(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.open(); err != nil {
+		return nil, errors.Join(err, e.release())
+	}
+	return e, nil
+}
+
+func prepare(c Config) (*Engine, error) {
+	if c.Slots < 1 || c.Slots > MaxSlots {
+		return nil, fmt.Errorf("%d slots: want 1 to %d", c.Slots, MaxSlots)
+	}
+	if c.Patience == 0 {
+		c.Patience = DefaultPatience
+	}
+	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
+		return nil, fmt.Errorf("make the run's directory: %w", err)
+	}
+	e := &Engine{config: c, clock: c.Clock}
+	if e.clock == nil {
+		e.clock = steadyClock()
+	}
+	host, _ := os.Hostname() // an owner without a host name is still one
+	var err error
+	e.lock, err = journal.Own(c.Dir, journal.Owner{Host: host, PID: os.Getpid(), Since: time.Now()})
+	return e, err
+}
+
+// steadyClock is the wall clock at the start plus the time that has passed: it
+// does not jump when somebody sets the clock.
+func steadyClock() func() int64 {
+	start := time.Now()
+	base := start.UnixNano()
+	return func() int64 { return base + int64(time.Since(start)) }
+}
+
+func (e *Engine) path(name string) string { return filepath.Join(e.config.Dir, name) }
+
+func (e *Engine) create() error {
+	if _, err := os.Stat(e.path(JournalFile)); err == nil {
+		return fmt.Errorf("%s %w: go on with `pbt resume %[1]s`, or choose another --dir", e.config.Dir, ErrExists)
+	}
+	var err error
+	if e.machine, err = machine.New(e.config.Spec, e.config.SpecOf); err != nil {
+		return err
+	}
+	if err := e.openStore(); err != nil {
+		return err
+	}
+	if len(e.config.Source) > 0 {
+		if err := os.WriteFile(e.path(ExperimentFile), e.config.Source, 0o666); err != nil {
+			return fmt.Errorf("keep the experiment file: %w", err)
+		}
+	}
+	if e.journal, err = journal.Create(e.path(JournalFile)); err != nil {
+		return err
+	}
+	start := machine.Start{Experiment: e.config.Experiment, Version: e.config.Version, Source: string(e.config.Source)}
+	return e.begin(start)
+}
+
+func (e *Engine) open() error {
+	var err error
+	if e.journal, err = journal.Open(e.path(JournalFile)); err != nil {
+		return err
+	}
+	e.machine, e.seq, err = Fold(e.journal, e.config.SpecOf)
+	if err != nil {
+		return err
+	}
+	if e.machine == nil { // created, but killed before its first event
+		if e.machine, err = machine.New(e.config.Spec, e.config.SpecOf); err != nil {
+			return err
+		}
+		if err := e.openStore(); err != nil {
+			return err
+		}
+		return e.begin(machine.Start{Experiment: e.config.Experiment, Version: e.config.Version, Source: string(e.config.Source)})
+	}
+	if err := e.openStore(); err != nil {
+		return err
+	}
+	return e.begin()
+}
+
+// begin hands the first inputs of a sitting to the machine.
+func (e *Engine) begin(first ...machine.Input) error {
+	host, _ := os.Hostname()
+	for _, in := range append(first, machine.Open{Host: host, PID: os.Getpid(), Version: e.config.Version, Change: e.config.Change}) {
+		if a := e.handle(in); a.Refused != nil {
+			return a.Refused
+		}
+	}
+	if err := e.commit(); err != nil {
+		return err
+	}
+	return e.sweepOrphans()
+}
+
+func (e *Engine) openStore() error {
+	var err error
+	e.store, err = checkpoint.Open(e.path(CheckpointDir), e.config.Disk...)
+	if err == nil {
+		e.sweeper = newSweeper(e.store)
+	}
+	return err
+}
+
+// sweepOrphans deletes checkpoints that no event names: published by a process
+// that was killed before it could report.
+func (e *Engine) sweepOrphans() error {
+	ids, err := e.store.List()
+	if err != nil {
+		return err
+	}
+	e.machine.Garbage() // whatever the replay found unneeded is among the orphans
+	for _, id := range ids {
+		if !e.machine.Keeps(id) {
+			e.sweeper.sweep(id)
+		}
+	}
+	return nil
+}
+
+// release gives the run up.
+func (e *Engine) release() error {
+	var faults []error
+	if e.sweeper != nil {
+		faults = append(faults, e.sweeper.close())
+	}
+	if e.journal != nil {
+		faults = append(faults, e.journal.Close())
+	}
+	return errors.Join(append(faults, e.lock.Release())...)
+}
+
+// Machine is the run's state. It may be read before and after Run, not during it.
+func (e *Engine) Machine() *machine.Machine { return e.machine }
+
+// Close gives up a run that was opened but is not to be Run.
+func (e *Engine) Close() error { return e.release() }
+
+// Run trains until the run ends, pauses, or ctx is done, and gives the run up.
+// It returns the phase that the run is in then; an error means that the run could
+// not go on, and everything recorded is safe.
+func (e *Engine) Run(ctx context.Context) (machine.Phase, error) {
+	runErr := e.loop(ctx)
+	err := errors.Join(runErr, e.release())
+	phase, _ := e.machine.Phase()
+	return phase, err
+}

@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-7a1a2db0/pbt/journal"
+	"github.com/seed-7a1a2db0/pbt/machine"
+)
+
+// message is what a worker sends: what became of its segment, and whether it
+// wants another.
+type message struct {
+	from    *slot
+	report  machine.Input // Report or Fail; nil for none
+	asks    bool
+	closing error // what went wrong when the slot closed
+}
+
+// errStopped ends a trainer's context when the run is to stop.
+var errStopped = errors.New("the run was stopped")
+
+// loop is the life of a run in this process: receive → Handle → journal → answer.
+func (e *Engine) loop(ctx context.Context) error {
+	e.startSlots()
+	err := e.serve(ctx)
+	e.stopSlots()
+	if err == nil {
+		err = e.farewell(ctx)
+	}
+	return errors.Join(append(e.faults, err)...)
+}
+
+func (e *Engine) serve(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		var batch []message
+		var stuck *slot
+		select {
+		case <-ctx.Done():
+			return nil
+		case msg := <-e.inbox:
+			batch = e.drain(append(batch, msg))
+		case stuck = <-e.stuck:
+		case <-timer.C:
+		}
+		if err := e.turn(batch, stuck); err != nil {
+			return err
+		}
+		if e.over() {
+			return nil
+		}
+		e.setTimer(timer)
+	}
+}
+
+// drain takes what else has arrived: one commit serves them all.
+func (e *Engine) drain(batch []message) []message {
+	for len(batch) < maxBatch {
+		select {
+		case msg := <-e.inbox:
+			batch = append(batch, msg)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// turn handles what has arrived, makes it durable, and only then answers.
+func (e *Engine) turn(batch []message, stuck *slot) error {
+	for _, msg := range batch {
+		msg.from.idle()
+		if msg.report != nil {
+			e.handle(msg.report) // a refusal is journalled; the slot need not know
+		}
+		if msg.asks && !msg.from.abandoned {
+			e.parked = append(e.parked, msg.from)
+		}
+		e.faults = append(e.faults, msg.closing)
+	}
+	if len(batch) == 0 {
+		e.handle(machine.Tick{})
+	}
+	if stuck != nil {
+		e.replace(stuck)
+	}
+	answers := e.assign()
+	if err := e.commit(); err != nil {
+		return err
+	}
+	for _, a := range answers {
+		a.to.tasks <- a.job
+	}
+	e.callOff()
+	e.discardUnused(batch)
+	e.sweeper.sweep(e.machine.Garbage()...)
+	return nil
+}
+
+// assignment is a task on its way to a slot.
+type assignment struct {
+	to *slot
+	job
+}
+
+// assign leases waiting segments to waiting slots.
+func (e *Engine) assign() []assignment {
+	var out []assignment
+	for len(e.parked) > 0 {
+		s := e.parked[0]
+		task := e.handle(machine.Ask{Worker: s.name}).Task
+		if task == nil {
+			break
+		}
+		e.parked = e.parked[1:]
+		s.lease = lease{id: task.Lease, member: task.Member}
+		var ctx context.Context
+		ctx, s.cancel = context.WithCancelCause(context.Background())
+		out = append(out, assignment{s, job{ctx, task}})
+	}
+	return out
+}
+
+// handle passes one input to the machine and keeps its events for the commit.
+func (e *Engine) handle(in machine.Input) machine.Answer {
+	answer, events := e.machine.Handle(e.clock(), in)
+	e.events = append(e.events, events...)
+	return answer
+}
+
+// commit writes the events of this turn, all in one transaction.
+func (e *Engine) commit() error {
+	if len(e.events) == 0 {
+		return nil
+	}
+	e.rows, e.bodies = e.rows[:0], e.bodies[:0]
+	for _, ev := range e.events {
+		start := len(e.bodies)
+		var err error
+		if e.bodies, err = machine.Encode(e.bodies, ev.Body); err != nil {
+			return fmt.Errorf("write down an event: %w", err)
+		}
+		segment, member := ev.Body.Subject()
+		e.seq++
+		e.rows = append(e.rows, journal.Row{
+			Seq: e.seq, At: ev.At, Kind: string(ev.Body.Kind()), Segment: segment, Member: int64(member),
+			Body: e.bodies[start:len(e.bodies):len(e.bodies)],
+		})
+	}
+	if err := e.journal.Append(e.rows); err != nil {
+		return e.explainCommit(err)
+	}
+	if e.config.Observe != nil {
+		e.config.Observe(View{Events: e.events, Machine: e.machine})
+	}
+	e.events = e.events[:0]
+	return nil
+}
+
+func (e *Engine) explainCommit(err error) error {
+	if journal.IsDiskFull(err) {
+		return fmt.Errorf("the run has paused, because the disk is full: free some space and go on with `pbt resume %s`; every recorded outcome is safe (%w)", e.config.Dir, err)
+	}
+	return fmt.Errorf("the journal cannot be written; every recorded outcome is safe: %w", err)
+}
+
+// discardUnused deletes what was published for reports that were not taken.
+func (e *Engine) discardUnused(batch []message) {
+	for _, msg := range batch {
+		if r, ok := msg.report.(machine.Report); ok && !e.machine.Keeps(r.Checkpoint.ID) {
+			e.sweeper.sweep(r.Checkpoint.ID)
+		}
+	}
+}
+
+// over tells whether nothing is left to do or wait for.
+func (e *Engine) over() bool {
+	switch phase, _ := e.machine.Phase(); phase {
+	case machine.PhaseEnded:
+		return true
+	case machine.PhasePaused:
+		return e.machine.Running() == 0
+	}
+	return false
+}
+
+// setTimer wakes the loop at the next deadline.
+func (e *Engine) setTimer(timer *time.Timer) {
+	timer.Stop()
+	if at, ok := e.machine.NextDeadline(); ok {
+		timer.Reset(max(0, time.Duration(at-e.clock())) + time.Millisecond)
+	}
+}
+
+// farewell records how this sitting ended, with what the slots brought on their
+// way out.
+func (e *Engine) farewell(ctx context.Context) error {
+	for batch := e.drain(nil); len(batch) > 0; batch = e.drain(nil) {
+		for i := range batch {
+			batch[i].asks = false
+		}
+		if err := e.turn(batch, nil); err != nil {
+			return err
+		}
+	}
+	reason := "the run is over"
+	if phase, why := e.machine.Phase(); phase == machine.PhasePaused {
+		reason = why
+	} else if ctx.Err() != nil {
+		reason = "interrupted"
+	}
+	e.handle(machine.Close{Reason: reason})
+	if err := e.commit(); err != nil {
+		return err
+	}
+	e.sweeper.sweep(e.machine.Garbage()...)
+	return nil
+}
