@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -126,22 +125,5 @@ func sealable(t *testing.T) (dir string, seal func()) {
 		return dir, func() { os.Chmod(dir, 0o555) }
 	}
 	mountTmpfs(t, dir, "size=8m")
-	return dir, func() {
-		if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-// mountTmpfs mounts a file system in memory, and skips the test where it cannot.
-func mountTmpfs(t *testing.T, dir, options string) {
-	t.Helper()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		t.Skip("cannot mount a tmpfs here:", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	return dir, func() { remountReadOnly(t, dir) }
 }

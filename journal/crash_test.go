@@ -126,6 +126,8 @@ func TestATornLogGivesWholeBatches(t *testing.T) {
 		fillRows(rows, int64(3*i))
 		appendRows(t, j, rows)
 	}
+	// Reading them as files drops this process's locks (see mustExist), which no
+	// other process is there to notice.
 	db, err := os.ReadFile(j.path)
 	if err != nil {
 		t.Fatal(err)

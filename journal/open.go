@@ -74,7 +74,11 @@ func (s schema) open(path string) (*Journal, error) {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w%s", path, err, advice(err)), w.close())
 	}
 	j := &Journal{path: path, reader: r, writer: w}
-	if j.last, err = j.Last(); err != nil {
+	j.last, err = j.Last()
+	if err == nil {
+		w.seals.last, err = r.lastLink(j.last)
+	}
+	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	return j, nil

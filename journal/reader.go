@@ -54,6 +54,7 @@ type reader struct {
 	mu      sync.Mutex
 	conn    *conn // nil: closed
 	rows    *stmt
+	sealed  *stmt // the same rows, with their seals
 	newest  *stmt
 	kindsOf map[string]string // so that a million rows share a few strings
 }
@@ -110,6 +111,10 @@ func (r *reader) prepare(s schema) error {
 	if err != nil {
 		return err
 	}
+	r.sealed, err = r.conn.prepare("SELECT seq, at, kind, segment, member, body, seal FROM events WHERE seq > ? ORDER BY seq")
+	if err != nil {
+		return err
+	}
 	r.newest, err = r.conn.prepare("SELECT coalesce(max(seq), 0) FROM events")
 	return err
 }
@@ -129,14 +134,7 @@ func (r *reader) fetch(after int64, into *chunk) error {
 		if err != nil || !more {
 			return err
 		}
-		row := Row{
-			Seq:     r.rows.int(0),
-			At:      r.rows.int(1),
-			Kind:    r.kind(r.rows.text(2)),
-			Segment: r.rows.intOr(3, 0),
-			Member:  r.rows.intOr(4, -1),
-			Body:    r.rows.text(5),
-		}
+		row := r.row(r.rows)
 		if row.Seq != want {
 			return fmt.Errorf("row %d is missing, the next is %d: %w", want, row.Seq, errDamaged)
 		}
@@ -144,6 +142,18 @@ func (r *reader) fetch(after int64, into *chunk) error {
 			return nil
 		}
 		into.add(row)
+	}
+}
+
+// row is what a statement stands on; its body is valid until the next step.
+func (r *reader) row(s *stmt) Row {
+	return Row{
+		Seq:     s.int(0),
+		At:      s.int(1),
+		Kind:    r.kind(s.text(2)),
+		Segment: s.intOr(3, 0),
+		Member:  s.intOr(4, -1),
+		Body:    s.text(5),
 	}
 }
 
@@ -184,7 +194,7 @@ func (r *reader) close() error {
 	if r.conn == nil {
 		return nil
 	}
-	for _, s := range []*stmt{r.rows, r.newest} {
+	for _, s := range []*stmt{r.rows, r.sealed, r.newest} {
 		if s != nil {
 			s.close()
 		}

@@ -20,5 +20,6 @@ CREATE TABLE events (
     kind    TEXT    NOT NULL,    -- decided, leased, finished, failed, …
     segment INTEGER,             -- NULL: about no segment
     member  INTEGER,             -- NULL: about no member
-    body    TEXT    NOT NULL     -- a JSON object
+    body    TEXT    NOT NULL,    -- a JSON object
+    seal    TEXT    NOT NULL     -- hash of this row and of the seal before it: see `pbt verify`
 );

@@ -107,7 +107,7 @@ func TestAnUpgradeThatFailsChangesNothing(t *testing.T) {
 	}
 	defer j.Close()
 	columns, err := j.writer.conn.queryTexts("SELECT name FROM pragma_table_info('events')")
-	if want := "seq at kind segment member body"; err != nil || strings.Join(columns, " ") != want {
+	if want := "seq at kind segment member body seal"; err != nil || strings.Join(columns, " ") != want {
 		t.Fatal(columns, err)
 	}
 }

@@ -5,7 +5,8 @@
 -- The views show NULL for it, so that min(), max() and ORDER BY score DESC do
 -- what one expects, and the text in a column of its own.
 
--- Every decision, with its reason.
+-- Every decision, with its reason. The donor is whom the member copied or, where
+-- the action is no copy, whom it was compared with.
 CREATE VIEW decisions AS
 SELECT seq,
        strftime('%Y-%m-%dT%H:%M:%fZ', at / 1e9, 'unixepoch') AS at,
@@ -25,7 +26,7 @@ SELECT seq,
 FROM events
 WHERE kind = 'decided';
 
--- Every attempt that did not end in an outcome.
+-- Every attempt that did not end in an outcome. final is 1 where no retry is left.
 CREATE VIEW failures AS
 SELECT seq,
        strftime('%Y-%m-%dT%H:%M:%fZ', at / 1e9, 'unixepoch') AS at,
@@ -34,7 +35,8 @@ SELECT seq,
        json_extract(body, '$.attempt') AS attempt,
        json_extract(body, '$.lease')   AS lease,
        json_extract(body, '$.kind')    AS kind,
-       json_extract(body, '$.error')   AS error
+       json_extract(body, '$.error')   AS error,
+       ifnull(json_extract(body, '$.final'), 0) AS final
 FROM events
 WHERE kind = 'failed';
 
@@ -87,7 +89,8 @@ LEFT JOIN events AS f ON f.seq = n.finished;
 -- The learned schedule: for each member, the hyperparameters on the path from
 -- the root to its newest finished segment, one row per hyperparameter. The
 -- weights a member holds today went through these stretches of training,
--- whoever did them (trained_by).
+-- whoever did them (trained_by). "LIMIT -1" limits nothing; it keeps SQLite from
+-- dissolving the subquery and then searching all events at every step of a path.
 CREATE VIEW schedule AS
 WITH RECURSIVE
 decided AS (
@@ -99,10 +102,18 @@ decided AS (
            json_extract(body, '$.hypers') AS hypers
     FROM events
     WHERE kind = 'decided'
+    LIMIT -1
+),
+held AS (
+    SELECT member, max(segment) AS segment
+    FROM events
+    WHERE kind = 'finished'
+    GROUP BY member
+    LIMIT -1
 ),
 path (member, segment, parent, trained_by, start, steps, hypers) AS (
     SELECT h.member, d.segment, d.parent, d.member, d.start, d.steps, d.hypers
-    FROM (SELECT member, max(segment) AS segment FROM events WHERE kind = 'finished' GROUP BY member) AS h
+    FROM held AS h
     JOIN decided AS d ON d.segment = h.segment
     UNION ALL
     SELECT p.member, d.segment, d.parent, d.member, d.start, d.steps, d.hypers

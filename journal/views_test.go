@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A run of three members. Member 0 does well, member 1 fails once and then gives
@@ -24,7 +25,7 @@ var smallRun = []Row{
 	leased(4, 1, 10, "w2"),
 	finished(4, 1, 100, `0.85`, "s4"),
 	leased(3, 0, 11, "w1"),
-	{Kind: "failed", Segment: 3, Member: 0, Body: []byte(`{"segment":3,"member":0,"lease":11,"kind":"error","error":"exit status 1","attempt":1}`)},
+	{Kind: "failed", Segment: 3, Member: 0, Body: []byte(`{"segment":3,"member":0,"lease":11,"kind":"error","error":"exit status 1","attempt":1,"final":true}`)},
 	decided(5, 1, `{"segment":5,"member":1,"turn":2,"parent":4,"start":200,"steps":100,"hypers":{"lr":0.15,"opt":"sgd"},"decision":{"action":"continue"}}`),
 	leased(5, 1, 12, "w2"),
 	decided(6, 2, `{"segment":6,"member":2,"turn":0,"parent":0,"start":0,"steps":100,"hypers":{"lr":0.5,"opt":"sgd"},"decision":{"action":"start"}}`),
@@ -82,9 +83,9 @@ func TestViews(t *testing.T) {
 		"SELECT seq, at, segment, member, turn, action, donor_member, donor_segment, donor_score, why, say, parent, start, steps, hypers FROM decisions WHERE donor_member >= 0": `
 			11 2026-01-02T03:04:15.500Z 4 1 1 copy 0 1 0.8 nonfinite its score is NaN 1 100 100 {"lr":0.12,"opt":"sgd"}`,
 		"SELECT count(*) FROM decisions": `6`,
-		"SELECT seq, at, segment, member, attempt, lease, kind, error FROM failures ORDER BY seq": `
-			6 2026-01-02T03:04:10.500Z 2 1 1 8 lost worker w2 went away
-			15 2026-01-02T03:04:19.500Z 3 0 1 11 error exit status 1`,
+		"SELECT seq, at, segment, member, attempt, lease, kind, error, final FROM failures ORDER BY seq": `
+			6 2026-01-02T03:04:10.500Z 2 1 1 8 lost worker w2 went away 0
+			15 2026-01-02T03:04:19.500Z 3 0 1 11 error exit status 1 1`,
 		"SELECT * FROM schedule": `
 			0 1 0 0 100 lr 0.1
 			0 1 0 0 100 opt sgd
@@ -96,6 +97,31 @@ func TestViews(t *testing.T) {
 		if got := table(t, db, query); got != strings.ReplaceAll(strings.TrimSpace(want), "\t", "") {
 			t.Errorf("%s\n%s", query, got)
 		}
+	}
+}
+
+// A path is followed by index: without one, this takes minutes.
+func TestTheScheduleOfALongRun(t *testing.T) {
+	const members, turns = 20, 300
+	var rows []Row
+	for turn := range int64(turns) {
+		for m := range int64(members) {
+			segment := turn*members + m + 1
+			parent := max(0, (turn-1)*members+(m+turn)%members+1)
+			rows = append(rows, decided(segment, m, fmt.Sprintf(`{"segment":%d,"member":%d,"turn":%d,"parent":%d,"start":%d,"steps":10,"hypers":{"lr":0.1}}`,
+				segment, m, turn, parent, 10*turn)))
+			rows = append(rows, finished(segment, m, 10*turn, "0.5", "c"))
+		}
+	}
+	for i := range rows {
+		rows[i].Seq = int64(i + 1)
+	}
+	j := newJournal(t)
+	appendRows(t, j, rows)
+	start := time.Now()
+	n, err := j.writer.conn.queryInt("SELECT count(*) FROM schedule")
+	if took := time.Since(start); n != members*turns || err != nil || took > 15*time.Second {
+		t.Error(n, err, took)
 	}
 }
 

@@ -29,6 +29,8 @@ const writerPragmas = `
 type writer struct {
 	conn   *conn
 	insert *stmt
+	seals  sealer // continues from the newest durable row
+	hex    []byte
 }
 
 func (s schema) openWriter(path string) (*writer, error) {
@@ -59,13 +61,14 @@ func (w *writer) prepare(s schema) error {
 	if err := s.upgrade(w.conn, version); err != nil {
 		return err
 	}
-	w.insert, err = w.conn.prepare("INSERT INTO events (seq, at, kind, segment, member, body) VALUES (?, ?, ?, ?, ?, ?)")
+	w.insert, err = w.conn.prepare("INSERT INTO events (seq, at, kind, segment, member, body, seal) VALUES (?, ?, ?, ?, ?, ?, ?)")
 	return err
 }
 
 // write records rows in one transaction.
 func (w *writer) write(rows []Row) error {
-	return w.conn.transact(func() error {
+	before := w.seals.last
+	err := w.conn.transact(func() error {
 		for i := range rows {
 			if err := w.insertRow(&rows[i]); err != nil {
 				return fmt.Errorf("row %d: %w", rows[i].Seq, err)
@@ -73,6 +76,10 @@ func (w *writer) write(rows []Row) error {
 		}
 		return nil
 	})
+	if err != nil {
+		w.seals.last = before
+	}
+	return err
 }
 
 func (w *writer) insertRow(r *Row) error {
@@ -82,6 +89,8 @@ func (w *writer) insertRow(r *Row) error {
 	w.insert.bindIntOrNull(4, r.Segment, r.Segment == 0)
 	w.insert.bindIntOrNull(5, r.Member, r.Member == -1)
 	w.insert.bindBytes(6, r.Body)
+	w.hex = w.seals.seal(r).appendHex(w.hex[:0])
+	w.insert.bindBytes(7, w.hex)
 	return w.insert.run()
 }
 
