@@ -1,0 +1,117 @@
+// Command pbt runs Population Based Training: see `pbt --help`.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-7a1a2db0/pbt/config"
+)
+
+// version is set by the build: -ldflags "-X main.version=…".
+var version = "dev"
+
+// The exit codes, as documented in `pbt --help`.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+// errInterrupted ends a command that the user has stopped.
+var errInterrupted = errors.New("interrupted")
+
+// silent is an error that has been told already.
+type silent struct{ error }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	ctx, stop := interruptible()
+	defer stop()
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var told silent
+	if !errors.As(err, &told) && !errors.Is(err, errInterrupted) {
+		fmt.Fprintln(os.Stderr, "pbt:", err)
+	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	var usage usageError
+	var badFile *config.Error
+	switch {
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case errors.As(err, &usage), errors.As(err, &badFile):
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// interruptible returns a context that ends with the first Ctrl-C (or SIGTERM).
+// The second leaves at once: the journal is durable at every instant.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel(errInterrupted)
+		<-signals
+		os.Exit(exitInterrupted)
+	}()
+	return ctx, func() { signal.Stop(signals); cancel(nil) }
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pbt",
+		Short: "Population Based Training: train many models, let the poor copy the good, find the schedule",
+		Long: `pbt trains a population of models side by side. Every so often a poor model copies a
+better one's weights and hyperparameters (exploit) and varies the hyperparameters (explore).
+
+Start with:   pbt init && pbt run experiment.yaml
+
+Exit codes: 0 done, 1 failed, 2 bad use or bad experiment file, 130 interrupted.`,
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newInit(), newRun(), newResume(), newStatus(), newBest(), newSchedule(), newLineage(), newExplain(),
+		newEvents(), newReplay(), newVerify(), newSim(), newSchema(), newVersion(),
+	)
+	for _, c := range root.Commands() {
+		if args := c.Args; args != nil {
+			c.Args = func(cmd *cobra.Command, given []string) error {
+				if err := args(cmd, given); err != nil {
+					return usageError{fmt.Errorf("%w\nusage: %s", err, cmd.UseLine())}
+				}
+				return nil
+			}
+		}
+	}
+	root.Args = func(_ *cobra.Command, given []string) error {
+		if len(given) > 0 {
+			return usageError{fmt.Errorf("there is no command %q: see pbt --help", given[0])}
+		}
+		return nil
+	}
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return root
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/config"
+	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/history"
+	"github.com/seed-7a1a2db0/pbt/journal"
+	"github.com/seed-7a1a2db0/pbt/machine"
+)
+
+// jsonFlag adds --json, which every command has that prints facts.
+func jsonFlag(c *cobra.Command, asJSON *bool) {
+	c.Flags().BoolVar(asJSON, "json", false, "print JSON")
+}
+
+// segmentFlag adds --segment.
+func segmentFlag(c *cobra.Command, segment *int64) {
+	c.Flags().Int64Var(segment, "segment", 0, "the segment whose ancestry is meant (default: the best)")
+}
+
+func printJSON(cmd *cobra.Command, v any) error {
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// specOf makes the spec of a stored experiment.
+func specOf(stored []byte) (machine.Spec, error) {
+	e, err := config.FromJSON(stored)
+	if err != nil {
+		return machine.Spec{}, err
+	}
+	return e.Spec()
+}
+
+// openJournal opens a run's journal for reading, beside a process that may run it.
+func openJournal(dir string) (*journal.Journal, error) {
+	path := filepath.Join(dir, engine.JournalFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not a run's directory: it holds no %s", dir, engine.JournalFile)
+	}
+	return journal.OpenReadOnly(path)
+}
+
+// readMachine folds a run's journal into its present state.
+func readMachine(dir string) (*machine.Machine, error) {
+	j, err := openJournal(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer j.Close()
+	m, _, err := engine.Fold(j, specOf)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if m == nil {
+		return nil, fmt.Errorf("%s: the run has not begun: no event is recorded", dir)
+	}
+	return m, nil
+}
+
+// readHistory reads a run's whole story.
+func readHistory(dir string) (*history.History, error) {
+	j, err := openJournal(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer j.Close()
+	h, err := history.Read(j, specOf)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return h, nil
+}
+
+// openCheckpoints opens a run's checkpoints for reading.
+func openCheckpoints(dir string) (*checkpoint.Store, error) {
+	return checkpoint.OpenReadOnly(filepath.Join(dir, engine.CheckpointDir))
+}
+
+// storedExperiment is the experiment that a run follows now: as it started, with
+// what later sittings changed.
+func storedExperiment(dir string) (*config.Experiment, error) {
+	j, err := openJournal(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer j.Close()
+	var stored []byte
+	err = j.Read(0, func(r journal.Row) error {
+		switch machine.Kind(r.Kind) {
+		case machine.KindRunStarted, machine.KindSpecChanged:
+			var e struct {
+				Experiment json.RawMessage `json:"experiment"`
+			}
+			if err := json.Unmarshal(r.Body, &e); err != nil {
+				return err
+			}
+			stored = e.Experiment
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil {
+		return nil, fmt.Errorf("%s: the run has not begun: no event is recorded", dir)
+	}
+	return config.FromJSON(stored)
+}

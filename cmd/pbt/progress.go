@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/config"
+	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/machine"
+)
+
+// How often progress is shown.
+const (
+	redrawEvery = 100 * time.Millisecond // on a terminal
+	lineEvery   = 5 * time.Second        // elsewhere
+)
+
+// progress shows a run while it goes on: one line that changes on a terminal,
+// lines elsewhere; faults, and copies if asked, as they happen.
+type progress struct {
+	w        io.Writer
+	exp      *config.Experiment
+	quiet    bool
+	verbose  bool // tell every copy
+	terminal bool
+	drawn    bool // the changing line is on the screen
+	next     time.Time
+	began    time.Time
+	spent    int64 // steps when this sitting began
+}
+
+func newProgress(w io.Writer, exp *config.Experiment, quiet, verbose bool) *progress {
+	f, isFile := w.(*os.File)
+	return &progress{w: w, exp: exp, quiet: quiet, verbose: verbose, terminal: isFile && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
+}
+
+func (p *progress) begin(dir string, m *machine.Machine) {
+	p.began, p.spent = time.Now(), m.Spent()
+	if !p.quiet {
+		fmt.Fprintf(p.w, "%s: %d members, %d at a time, in %s\n", clean(p.exp.Name), p.exp.Population, p.exp.Trainer.Slots, dir)
+	}
+}
+
+// observe is called by the engine with every batch of durable events.
+func (p *progress) observe(v engine.View) {
+	if p.quiet {
+		return
+	}
+	for _, e := range v.Events {
+		if line := p.tell(e.Body); line != "" {
+			p.line(line)
+		}
+	}
+	now := time.Now()
+	if now.Before(p.next) {
+		return
+	}
+	if p.terminal {
+		p.next = now.Add(redrawEvery)
+		fmt.Fprintf(p.w, "\r\x1b[K%s", p.state(v.Machine, now))
+		p.drawn = true
+		return
+	}
+	p.next = now.Add(lineEvery)
+	fmt.Fprintln(p.w, p.state(v.Machine, now))
+}
+
+func (p *progress) line(s string) {
+	if p.drawn {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.drawn = false
+	}
+	fmt.Fprintln(p.w, clean(s))
+}
+
+func (p *progress) end() {
+	if p.drawn {
+		fmt.Fprintln(p.w)
+		p.drawn = false
+	}
+}
+
+// tell is an event as a line, "" for the everyday ones.
+func (p *progress) tell(b machine.Body) string {
+	switch e := b.(type) {
+	case *machine.Decided:
+		trouble := e.Decision.Action == pbt.Mend || e.Decision.Action == pbt.Restart
+		if trouble || p.verbose && e.Decision.Copies() {
+			return fmt.Sprintf("  member %d: %s", e.Member, e.Decision.Say())
+		}
+	case *machine.Failed:
+		if e.Fault != machine.FailLost {
+			return fmt.Sprintf("  member %d, segment %d, attempt %d failed (%s): %s", e.Member, e.Segment, e.Attempt, e.Fault, e.Error)
+		}
+	case *machine.Refused:
+		return fmt.Sprintf("  member %d, segment %d: a report was refused: %s", e.Member, e.Segment, e.Why)
+	case *machine.Ending:
+		return "  ending: " + e.Reason
+	case *machine.Paused:
+		return "  paused: " + e.Reason
+	}
+	return ""
+}
+
+// state is the run on one line.
+func (p *progress) state(m *machine.Machine, now time.Time) string {
+	s := fmt.Sprintf("%d segments, %d copies", m.Counts().Finished, m.Counts().Copies)
+	if best, ok := m.Best(); ok {
+		s += fmt.Sprintf(", best %s %s (member %d)", clean(p.exp.Metric), best.Score, best.Member)
+	}
+	if total := p.total(); total > 0 {
+		s = fmt.Sprintf("%3.0f%%  %s", 100*float64(m.Spent())/float64(total), s)
+		if done := m.Spent() - p.spent; done > 0 {
+			left := time.Duration(float64(now.Sub(p.began)) / float64(done) * float64(total-m.Spent()))
+			s += fmt.Sprintf(", %s left", max(0, left).Round(time.Second))
+		}
+	}
+	return s
+}
+
+// total is how many steps the budget allows, 0 if it does not say.
+func (p *progress) total() int64 {
+	b := p.exp.Budget
+	all := b.Steps * int64(p.exp.Population)
+	if b.Total > 0 && (all == 0 || b.Total < all) {
+		return b.Total
+	}
+	return all
+}

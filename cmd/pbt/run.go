@@ -1,0 +1,252 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-7a1a2db0/pbt/config"
+	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/machine"
+)
+
+// runFlags are what run, resume and replay have in common.
+type runFlags struct {
+	dir     string
+	seed    string
+	slots   int
+	sets    []string
+	asJSON  bool
+	quiet   bool
+	verbose bool
+}
+
+func (f *runFlags) add(c *cobra.Command) {
+	c.Flags().IntVar(&f.slots, "slots", 0, "trainers at a time (default: as in the experiment file)")
+	c.Flags().StringArrayVar(&f.sets, "set", nil, "set a value of the experiment file: path=value (may be repeated)")
+	c.Flags().BoolVar(&f.quiet, "quiet", false, "print nothing but the end")
+	c.Flags().BoolVar(&f.verbose, "verbose", false, "tell every copy")
+	jsonFlag(c, &f.asJSON)
+}
+
+// options are the assignments as config knows them.
+func (f *runFlags) options(c *cobra.Command) []config.Option {
+	sets := f.sets
+	if f.seed != "" {
+		sets = append(sets, "seed="+f.seed)
+	}
+	if c.Flags().Changed("slots") {
+		sets = append(sets, "trainer.slots="+strconv.Itoa(f.slots))
+	}
+	return []config.Option{config.Set(sets...), config.Builtins(builtinNames()...)}
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use: "run FILE", Short: "Train a population", Args: cobra.ExactArgs(1),
+		Long: `Train the population that an experiment file describes, in a directory of its own.
+
+Ctrl-C stops in good order; a second one at once. Neither, nor kill -9, loses a recorded outcome:
+pbt resume goes on. The last line of --json output is the best record.`,
+		Example: "  pbt run experiment.yaml --set budget.steps=8000 --slots 4",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			source, err := os.ReadFile(args[0])
+			if err != nil {
+				return usageError{fmt.Errorf("read the experiment file: %w", err)}
+			}
+			home, err := filepath.Abs(filepath.Dir(args[0]))
+			if err != nil {
+				return err
+			}
+			exp, err := config.Parse(args[0], source, append(f.options(cmd), config.Dir(home))...)
+			if err != nil {
+				return err
+			}
+			return f.start(cmd, exp, source)
+		},
+	}
+	f.add(c)
+	c.Flags().StringVar(&f.dir, "dir", "", "the run's directory (default runs/<name>-<n>)")
+	c.Flags().StringVar(&f.seed, "seed", "", "the run's seed (default: as in the experiment file)")
+	return c
+}
+
+// start begins a run and trains it.
+func (f *runFlags) start(cmd *cobra.Command, exp *config.Experiment, source []byte) error {
+	spec, err := exp.Spec()
+	if err != nil {
+		return err
+	}
+	stored, err := json.Marshal(exp)
+	if err != nil {
+		return err
+	}
+	if f.dir == "" {
+		if f.dir, err = freshDir(exp.Name); err != nil {
+			return err
+		}
+	}
+	c, show, err := f.config(cmd, exp)
+	if err != nil {
+		return err
+	}
+	c.Spec, c.Experiment, c.Source = spec, stored, source
+	e, err := engine.Create(c)
+	if errors.Is(err, engine.ErrExists) {
+		return usageError{err}
+	}
+	if err != nil {
+		return err
+	}
+	return f.train(cmd, e, show)
+}
+
+// config is the engine's configuration for an experiment.
+func (f *runFlags) config(cmd *cobra.Command, exp *config.Experiment) (engine.Config, *progress, error) {
+	newSlot, err := slotsOf(exp)
+	if err != nil {
+		return engine.Config{}, nil, err
+	}
+	show := newProgress(cmd.ErrOrStderr(), exp, f.quiet, f.verbose)
+	return engine.Config{
+		Dir: f.dir, Version: version, SpecOf: specOf, Slots: exp.Trainer.Slots, NewSlot: newSlot, Observe: show.observe,
+	}, show, nil
+}
+
+// MaxRunsPerName bounds the search for a directory that is free.
+const maxRunsPerName = 100_000
+
+// freshDir makes runs/<name>-<n> with the first n that is free.
+func freshDir(name string) (string, error) {
+	if err := os.MkdirAll("runs", 0o777); err != nil {
+		return "", fmt.Errorf("make the directory of runs: %w", err)
+	}
+	for n := 1; n <= maxRunsPerName; n++ {
+		dir := filepath.Join("runs", fmt.Sprintf("%s-%d", name, n))
+		err := os.Mkdir(dir, 0o777)
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return dir, err
+		}
+	}
+	return "", fmt.Errorf("runs/ holds %d runs named %s: choose a --dir", maxRunsPerName, name)
+}
+
+// train runs the engine to its end and tells what came of it.
+func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) error {
+	show.begin(f.dir, e.Machine())
+	phase, err := e.Run(cmd.Context())
+	show.end()
+	if err != nil {
+		return err
+	}
+	m := e.Machine()
+	if phase == machine.PhasePaused {
+		_, reason := m.Phase()
+		return fmt.Errorf("the run has paused: %s\ngo on with: pbt resume %s", clean(reason), f.dir)
+	}
+	if phase != machine.PhaseEnded {
+		fmt.Fprintf(cmd.ErrOrStderr(), "interrupted; nothing recorded is lost. Go on with: pbt resume %s\n", f.dir)
+		return errInterrupted
+	}
+	return f.finish(cmd, m)
+}
+
+// finish shows the best member, its schedule, and what to do next.
+func (f *runFlags) finish(cmd *cobra.Command, m *machine.Machine) error {
+	o, ok := m.Best()
+	if !ok {
+		return errors.New("the run has ended, but no segment finished with a score: see pbt status " + f.dir)
+	}
+	best := newBestRecord(o)
+	store, err := openCheckpoints(f.dir)
+	if err != nil {
+		return err
+	}
+	best.Path = store.Path(best.Checkpoint)
+	if f.asJSON {
+		return printJSON(cmd, best)
+	}
+	stages, err := readSchedule(f.dir, o.Segment)
+	if err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	n := m.Counts()
+	fmt.Fprintf(w, "\nbest score %s: member %d, segment %d, step %d (%d segments, %d copies", best.Score, best.Member, best.Segment, best.Step, n.Finished, n.Copies)
+	if n.Failed > 0 {
+		fmt.Fprintf(w, ", %d failed attempts", n.Failed)
+	}
+	fmt.Fprint(w, ")\n\nits schedule\n")
+	chart(w, stages)
+	_, err = fmt.Fprintf(w, "\nnext\n  pbt schedule %[1]s        the schedule in numbers\n  pbt lineage %[1]s         whose weights came from where\n  pbt explain %[1]s %[2]d     why that segment is what it is\n  pbt best %[1]s --copy TO  its checkpoint\n", f.dir, best.Segment)
+	return err
+}
+
+func newResume() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use: "resume DIR", Short: "Go on with a run after a stop, a crash, or with a larger budget", Args: cobra.ExactArgs(1),
+		Long: `Go on with a run: after Ctrl-C, after a crash, or with a larger budget.
+--set may change what alters no decision already made: the budget, retries, timeouts, what is kept, the trainer.`,
+		Example: "  pbt resume runs/digits-1 --set budget.steps=8000",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.dir = args[0]
+			return f.resume(cmd)
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func (f *runFlags) resume(cmd *cobra.Command) error {
+	old, err := storedExperiment(f.dir)
+	if err != nil {
+		return err
+	}
+	stored, err := json.Marshal(old)
+	if err != nil {
+		return err
+	}
+	exp, err := config.FromJSON(stored, f.options(cmd)...)
+	if err != nil {
+		return err
+	}
+	allowed, refused := config.Changes(old, exp)
+	if len(refused) > 0 {
+		return usageError{fmt.Errorf("this would change decisions already made; start a new run for it: %s", refused)}
+	}
+	c, show, err := f.config(cmd, exp)
+	if err != nil {
+		return err
+	}
+	if len(allowed) > 0 {
+		if c.Change, err = change(exp, allowed); err != nil {
+			return err
+		}
+	}
+	e, err := engine.Open(c)
+	if err != nil {
+		return err
+	}
+	if phase, reason := e.Machine().Phase(); phase == machine.PhaseEnded {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the run has ended already: %s. To train on: pbt resume %s --set budget.steps=…\n", reason, f.dir)
+		return errors.Join(e.Close(), f.finish(cmd, e.Machine()))
+	}
+	return f.train(cmd, e, show)
+}
+
+func change(exp *config.Experiment, paths []string) (*machine.Change, error) {
+	spec, err := exp.Spec()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(exp)
+	return &machine.Change{Spec: spec, Experiment: text, Paths: paths}, err
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-7a1a2db0/pbt"
+)
+
+func newSchedule() *cobra.Command {
+	var segment int64
+	var format string
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "schedule DIR", Short: "Show the hyperparameters along an ancestry: the schedule PBT found", Args: cobra.ExactArgs(1),
+		Example: "  pbt schedule runs/digits-1 --format csv > schedule.csv",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if asJSON {
+				format = "json"
+			}
+			write, ok := scheduleFormats[format]
+			if !ok {
+				return usageError{fmt.Errorf("there is no format %q: want table, json, csv or yaml", format)}
+			}
+			stages, err := readSchedule(args[0], segment)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return printJSON(cmd, stages)
+			}
+			return write(cmd.OutOrStdout(), stages)
+		},
+	}
+	segmentFlag(c, &segment)
+	c.Flags().StringVar(&format, "format", "table", "table, json, csv or yaml")
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func readSchedule(dir string, segment int64) ([]pbt.Stage, error) {
+	h, err := readHistory(dir)
+	if err != nil {
+		return nil, err
+	}
+	if segment, err = h.Choose(segment); err != nil {
+		return nil, err
+	}
+	return h.Tree.Schedule(segment)
+}
+
+var scheduleFormats = map[string]func(io.Writer, []pbt.Stage) error{
+	"table": scheduleTable, "csv": scheduleCSV, "yaml": scheduleYAML, "json": nil,
+}
+
+// hyperNames lists the names of all stages, in the order they first appear.
+func hyperNames(stages []pbt.Stage) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, s := range stages {
+		for name := range s.Hypers.All() {
+			if !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func scheduleTable(w io.Writer, stages []pbt.Stage) error {
+	names := hyperNames(stages)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(t, "from\tto\tmember\tsegment\t")
+	for _, name := range names {
+		fmt.Fprintf(t, "%s\t", clean(name))
+	}
+	fmt.Fprintln(t)
+	for _, s := range pbt.Compact(stages) {
+		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t", s.From, s.To, s.Member, s.Segment)
+		for _, name := range names {
+			text := ""
+			if v, ok := s.Hypers.Get(name); ok {
+				text = clean(v.String())
+			}
+			fmt.Fprintf(t, "%s\t", text)
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}
+
+func scheduleCSV(w io.Writer, stages []pbt.Stage) error {
+	names := hyperNames(stages)
+	c := csv.NewWriter(w)
+	errs := []error{c.Write(append([]string{"from", "to", "segment", "member"}, names...))}
+	for _, s := range stages {
+		row := []string{strconv.FormatInt(s.From, 10), strconv.FormatInt(s.To, 10), strconv.FormatInt(s.Segment, 10), strconv.Itoa(s.Member)}
+		for _, name := range names {
+			row = append(row, exact(s.Hypers, name))
+		}
+		errs = append(errs, c.Write(row))
+	}
+	c.Flush()
+	return errors.Join(append(errs, c.Error())...)
+}
+
+// exact is a value with all its digits, "" if it does not exist.
+func exact(h pbt.Hypers, name string) string {
+	v, ok := h.Get(name)
+	if !ok {
+		return ""
+	}
+	if text, isText := v.Text(); isText {
+		return text
+	}
+	return string(v.AppendJSON(nil))
+}
+
+// scheduleYAML writes one flow mapping per stage: JSON is YAML.
+func scheduleYAML(w io.Writer, stages []pbt.Stage) error {
+	for _, s := range stages {
+		text := s.Hypers.AppendJSON(nil)
+		if _, err := fmt.Fprintf(w, "- {from: %d, to: %d, segment: %d, member: %d, hypers: %s}\n", s.From, s.To, s.Segment, s.Member, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed-7a1a2db0/pbt/journal"
+	"github.com/seed-7a1a2db0/pbt/machine"
+)
+
+// statusReport is what `pbt status --json` prints.
+type statusReport struct {
+	State    string               `json:"state"` // running, stopped, ending, finished, paused
+	Reason   string               `json:"reason,omitempty"`
+	Owner    *journal.Owner       `json:"owner,omitempty"` // the process that runs it
+	Members  []machine.MemberView `json:"members"`
+	Segments segmentCounts        `json:"segments"`
+	Exploits int64                `json:"exploits"`
+	Repairs  int64                `json:"repairs"`
+	Restarts int64                `json:"restarts"`
+	Lost     int64                `json:"lost"`    // attempts cut off without blame
+	Refused  int64                `json:"refused"` // reports on dead leases
+	Spent    int64                `json:"spent"`   // steps, all members together
+	WorkedS  float64              `json:"worked_s"`
+	Bytes    int64                `json:"checkpoint_bytes"`
+	Best     *bestRecord          `json:"best"`
+}
+
+type segmentCounts struct {
+	Finished int64 `json:"finished"`
+	Failed   int64 `json:"failed"` // attempts
+	Running  int   `json:"running"`
+	Waiting  int   `json:"waiting"`
+}
+
+func newStatus() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "status DIR", Short: "Show the population as it is now", Args: cobra.ExactArgs(1),
+		Long:    "Show the population as it is now. Works while another process runs it, and after it was killed.",
+		Example: "  pbt status runs/digits-1",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := readMachine(args[0])
+			if err != nil {
+				return err
+			}
+			owner, alive, err := journal.OwnerOf(args[0])
+			if err != nil {
+				return err
+			}
+			s := makeStatus(m, owner, alive)
+			if asJSON {
+				return printJSON(cmd, s)
+			}
+			return s.print(cmd.OutOrStdout())
+		},
+	}
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func makeStatus(m *machine.Machine, owner journal.Owner, alive bool) statusReport {
+	phase, reason := m.Phase()
+	n := m.Counts()
+	s := statusReport{
+		State: string(phase), Reason: reason, Exploits: n.Copies, Repairs: n.Repairs, Restarts: n.Restarts,
+		Lost: n.Lost, Refused: n.Refused, Spent: m.Spent(), WorkedS: m.Worked(m.LastEvent()).Seconds(), Bytes: m.CheckpointBytes(),
+		Segments: segmentCounts{Finished: n.Finished, Failed: n.Failed, Running: m.Running(), Waiting: m.Waiting()},
+		Members:  make([]machine.MemberView, m.Spec().Population),
+	}
+	if alive {
+		s.Owner = &owner
+	} else if phase == machine.PhaseRunning || phase == machine.PhaseEnding {
+		s.State = "stopped" // nobody runs it: what the journal calls leased is not
+		s.Segments.Waiting += s.Segments.Running
+		s.Segments.Running = 0
+	}
+	for i := range s.Members {
+		s.Members[i] = m.Member(i)
+		if !alive && s.Members[i].State == machine.StateRunning {
+			s.Members[i].State = machine.StateWaiting
+		}
+	}
+	if best, ok := m.Best(); ok {
+		s.Best = newBestRecord(best)
+	}
+	return s
+}
+
+func (s *statusReport) print(w io.Writer) error {
+	fmt.Fprintf(w, "%s", s.State)
+	if s.Reason != "" {
+		fmt.Fprintf(w, ": %s", s.Reason)
+	}
+	if s.Owner != nil {
+		fmt.Fprintf(w, " (%s)", s.Owner)
+	}
+	fmt.Fprintf(w, "\n%d segments finished, %d running, %d failed attempts; %d copies, %d repairs, %d restarts; %d steps trained in %.1f s\n\n",
+		s.Segments.Finished, s.Segments.Running, s.Segments.Failed, s.Exploits, s.Repairs, s.Restarts, s.Spent, s.WorkedS)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "member\tstate\trank\tscore\tstep\tspent\tsegment\thyperparameters\t")
+	for _, m := range s.Members {
+		rank, score := "-", "-"
+		if m.Score != nil {
+			rank, score = fmt.Sprint(m.Rank), m.Score.String()
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t\n", m.ID, m.State, rank, score, m.Step, m.Spent, m.Segment, clean(m.Hypers.String()))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, m := range s.Members {
+		if m.LastFailure != "" {
+			fmt.Fprintf(w, "\nmember %d failed %d times; last: %s\n", m.ID, m.Failures+m.Lost, clean(firstLine(m.LastFailure)))
+		}
+	}
+	return nil
+}

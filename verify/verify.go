@@ -1,0 +1,185 @@
+// Package verify checks a run against itself: that its journal is whole, that
+// each decision follows from the events before it, and that the checkpoints are
+// what the journal says.
+package verify
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/journal"
+	"github.com/seed-7a1a2db0/pbt/machine"
+)
+
+// Report is what was found.
+type Report struct {
+	OK          bool        `json:"ok"`
+	Events      int64       `json:"events"`
+	Decisions   int64       `json:"decisions"`  // decided again
+	Mismatches  int64       `json:"mismatches"` // of these, decided otherwise
+	Checkpoints Checkpoints `json:"checkpoints"`
+	First       string      `json:"first,omitempty"` // the first difference, in words
+}
+
+// Checkpoints counts those that must be there.
+type Checkpoints struct {
+	Checked int64 `json:"checked"`
+	Missing int64 `json:"missing"`
+	Corrupt int64 `json:"corrupt"`
+}
+
+func (r *Report) differ(format string, args ...any) {
+	r.OK = false
+	if r.First == "" {
+		r.First = fmt.Sprintf(format, args...)
+	}
+}
+
+// errStop ends reading after a difference that leaves nothing to compare with.
+var errStop = errors.New("stop")
+
+// Run verifies a run. The error is for what could not be read at all; whatever
+// can be read and does not agree is in the report.
+func Run(j *journal.Journal, store *checkpoint.Store, specOf machine.SpecFunc) (*Report, error) {
+	v := &verifier{report: &Report{OK: true}, specOf: specOf}
+	if err := j.Verify(); err != nil {
+		v.report.differ("the journal was altered: %v", err)
+	}
+	if err := j.Read(0, v.event); err != nil && !errors.Is(err, errStop) {
+		return nil, err
+	}
+	if v.machine == nil && v.report.OK {
+		return nil, errors.New("the journal holds no event")
+	}
+	v.checkpoints(store)
+	return v.report, nil
+}
+
+type verifier struct {
+	report   *Report
+	specOf   machine.SpecFunc
+	machine  *machine.Machine
+	outcomes []machine.Checkpoint // by segment
+}
+
+func (v *verifier) event(r journal.Row) error {
+	v.report.Events++
+	body, err := machine.Decode(machine.Kind(r.Kind), r.Body)
+	if err == nil && v.machine == nil {
+		err = v.begin(body)
+	}
+	if err == nil {
+		if segment, member := body.Subject(); segment != r.Segment || int64(member) != r.Member {
+			err = fmt.Errorf("its columns say segment %d and member %d, its body %d and %d", r.Segment, r.Member, segment, member)
+		}
+	}
+	if err == nil {
+		if d, ok := body.(*machine.Decided); ok {
+			v.decided(r.Seq, d)
+		}
+		if f, ok := body.(*machine.Finished); ok {
+			v.finished(f)
+		}
+		err = v.machine.Apply(machine.Event{At: r.At, Body: body})
+	}
+	if err != nil {
+		v.report.differ("event %d (%s): %v", r.Seq, r.Kind, err)
+		return errStop
+	}
+	return nil
+}
+
+func (v *verifier) begin(body machine.Body) error {
+	started, ok := body.(*machine.RunStarted)
+	if !ok {
+		return errors.New("a journal begins with run_started")
+	}
+	spec, err := v.specOf(started.Experiment)
+	if err != nil {
+		return fmt.Errorf("its experiment: %w", err)
+	}
+	v.machine, err = machine.New(spec, v.specOf)
+	return err
+}
+
+// decided decides again, from the state that the events before have left.
+func (v *verifier) decided(seq int64, e *machine.Decided) {
+	v.report.Decisions++
+	if e.Member < 0 || e.Member >= v.machine.Spec().Population {
+		return // Apply says so
+	}
+	again, err := v.again(e)
+	why := ""
+	if err != nil {
+		why = err.Error()
+	} else if _, what := again.Same(&e.Decision); what != "" {
+		why = what
+	}
+	if why != "" {
+		v.report.Mismatches++
+		v.report.differ("event %d decides on segment %d of member %d otherwise than its rules do: recorded %s", seq, e.Segment, e.Member, why)
+	}
+}
+
+func (v *verifier) again(e *machine.Decided) (pbt.Decision, error) {
+	spec := v.machine.Spec()
+	if e.Decision.Action == pbt.Begin {
+		var given pbt.Hypers
+		if e.Member < len(spec.Initial) {
+			given = spec.Initial[e.Member]
+		}
+		return pbt.Start(spec.Space, spec.Seed, e.Member, given)
+	}
+	d, ok := v.machine.Decision(e.Member)
+	if !ok {
+		return d, errors.New("that a member goes on which cannot")
+	}
+	return d, nil
+}
+
+func (v *verifier) finished(f *machine.Finished) {
+	for int64(len(v.outcomes)) < f.Segment {
+		v.outcomes = append(v.outcomes, machine.Checkpoint{})
+	}
+	if f.Segment >= 1 {
+		v.outcomes[f.Segment-1] = f.Checkpoint
+	}
+}
+
+// checkpoints checks those that the state still needs: they must be there, whole,
+// and the ones that the journal recorded.
+func (v *verifier) checkpoints(store *checkpoint.Store) {
+	if v.machine == nil {
+		return
+	}
+	for i, want := range v.outcomes {
+		name, kept := v.machine.NeedsCheckpoint(int64(i) + 1)
+		if !kept || name == "" {
+			continue
+		}
+		v.report.Checkpoints.Checked++
+		err := store.Verify(name)
+		if err == nil && want.Digest != "" {
+			err = sameDigest(store, name, want)
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, checkpoint.ErrMissing):
+			v.report.Checkpoints.Missing++
+			v.report.differ("checkpoint %s of segment %d is missing", name, i+1)
+		default:
+			v.report.Checkpoints.Corrupt++
+			v.report.differ("checkpoint %s of segment %d: %v", name, i+1, err)
+		}
+	}
+}
+
+func sameDigest(store *checkpoint.Store, name string, want machine.Checkpoint) error {
+	info, err := store.Info(name)
+	if err == nil && info.Digest != want.Digest {
+		err = fmt.Errorf("its manifest is another one than the journal recorded (digest %s, not %s)", info.Digest, want.Digest)
+	}
+	return err
+}
