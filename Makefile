@@ -2,14 +2,76 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+FUZZTIME ?= 5s
+SEED ?= 1
 
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
+# --- the main job ---------------------------------------------------------------
+
+.PHONY: run
+run: bin/pbt ## train 16 networks on handwritten digits: PBT beside random search (SEED=1)
+	@./examples/digits/quickstart.sh $(SEED)
+
 .PHONY: build
 build: bin/pbt ## build bin/pbt
 
-GO_FILES := $(shell git ls-files '*.go' '*.sql' 'cmd/pbt/template' 'examples/digits/data' 2>/dev/null) go.mod go.sum
+GO_FILES := $(shell git ls-files -co --exclude-standard '*.go' '*.sql' 'cmd/pbt/template' 'examples/digits/data' 2>/dev/null) go.mod go.sum
 bin/pbt: $(GO_FILES)
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/pbt
+
+# --- the checks -----------------------------------------------------------------
+
+.PHONY: check
+check: tools build lint test laws fuzz simulate ## everything that CI runs
+
+.PHONY: tools
+tools: # the race detector needs a C compiler, the docs' queries sqlite3, the templates python3
+	@missing=""; for t in gcc sqlite3 python3 git; do command -v $$t >/dev/null || missing="$$missing $$t"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing:$$missing"; \
+	  apt-get update -qq && apt-get install -y -qq $${missing/gcc/gcc libc6-dev}; \
+	fi
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@bad=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$bad" ]; then echo "not gofmt'ed: $$bad"; exit 1; fi
+	go vet ./...
+	go vet -tags lawless ./machine ./sim
+	go run $(STATICCHECK) ./...
+
+.PHONY: test
+test: bin/pbt ## all tests, with the race detector: packages, examples, docs, crashes of the real binary
+	go test -race -timeout 20m ./...
+
+.PHONY: laws
+laws: ## break each law on purpose: the simulator must notice
+	go test -tags lawless -run 'TestEachLawIsCaught' ./sim
+
+FUZZ := .:FuzzSpace .:FuzzHypersJSON .:FuzzScoreJSON ./config:FuzzParse ./machine:FuzzDecode ./journal:FuzzOpen
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (5s)
+	@for f in $(FUZZ); do \
+	  echo "fuzz $$f"; \
+	  go test -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$${f%%:*}" || exit 1; \
+	done
+
+SIM_SEEDS ?= 3000
+.PHONY: simulate
+simulate: bin/pbt # thousands of clusters, inside `make check`
+	bin/pbt sim --seeds $(SIM_SEEDS)
+
+.PHONY: sim
+sim: SIM_SEEDS = 100000
+sim: simulate ## many more simulated clusters (SIM_SEEDS=100000)
+
+.PHONY: bench
+bench: ## the benchmarks, results in benchmarks/results
+	go run ./benchmarks
+
+.PHONY: clean
+clean: ## remove what is built
+	rm -rf bin build

@@ -1,5 +1,80 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"encoding/json"
+	"fmt"
 
-func newReplay() *cobra.Command { return &cobra.Command{Use: "replay"} }
+	"github.com/spf13/cobra"
+
+	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/config"
+)
+
+func newReplay() *cobra.Command {
+	var f runFlags
+	var segment int64
+	c := &cobra.Command{
+		Use: "replay DIR", Short: "Train fresh weights along a schedule that a run found", Args: cobra.ExactArgs(1),
+		Long: `Train one model from fresh weights along the schedule of a segment's ancestry (default: the best
+segment's). It is a run of its own, with one member that copies nobody: it can be resumed, explained
+and verified like any other. The paper compares such a run with one under the final hyperparameters.`,
+		Example: "  pbt replay runs/digits-1 --seed 7",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			exp, err := replayOf(args[0], segment)
+			if err != nil {
+				return err
+			}
+			stored, err := json.Marshal(exp)
+			if err != nil {
+				return err
+			}
+			if exp, err = config.FromJSON(stored, f.options(cmd)...); err != nil {
+				return err
+			}
+			source, err := exp.YAML()
+			if err != nil {
+				return err
+			}
+			return f.start(cmd, exp, source)
+		},
+	}
+	f.add(c)
+	segmentFlag(c, &segment)
+	c.Flags().StringVar(&f.dir, "dir", "", "the new run's directory (default runs/<name>-replay-<n>)")
+	c.Flags().StringVar(&f.seed, "seed", "", "the new run's seed (default: the old one's)")
+	return c
+}
+
+// replayOf is the experiment that trains along a segment's schedule.
+func replayOf(dir string, segment int64) (*config.Experiment, error) {
+	exp, err := storedExperiment(dir)
+	if err != nil {
+		return nil, err
+	}
+	stages, err := readSchedule(dir, segment)
+	if err != nil {
+		return nil, err
+	}
+	last := stages[len(stages)-1]
+	exp.Name += "-replay"
+	exp.Population, exp.Initial = 1, []pbt.Hypers{stages[0].Hypers}
+	exp.Budget = pbt.Budget{Steps: last.To}
+	for _, s := range stages { // a segment may have been cut short by a budget: all boundaries are ready points
+		exp.Segment = gcd(exp.Segment, s.To-s.From)
+	}
+	exp.Policy = pbt.Policy{
+		Ready: pbt.Every{}, Exploit: pbt.NoExploit{}, Explore: pbt.Follow{Stages: pbt.Compact(stages)},
+		ExploreAlways: true, MinScored: 1, Repair: pbt.RepairNone,
+	}
+	if _, err := exp.Spec(); err != nil {
+		return nil, fmt.Errorf("the schedule of %s cannot be followed: %w", dir, err)
+	}
+	return exp, nil
+}
+
+func gcd(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
