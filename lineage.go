@@ -17,12 +17,12 @@ type Node struct {
 	Step   int64  `json:"step"`   // and at its end
 	Hypers Hypers `json:"hypers"`
 
-	State      NodeState          `json:"state"`
-	Score      *Score             `json:"score"` // null until it has finished
-	Metrics    map[string]float64 `json:"metrics,omitempty"`
-	Checkpoint string             `json:"checkpoint,omitempty"`
-	Failures   int                `json:"failures,omitempty"` // failed attempts at it
-	Say        string             `json:"say,omitempty"`      // its decision in words
+	State      NodeState        `json:"state"`
+	Score      *Score           `json:"score"` // null until it has finished
+	Metrics    map[string]Score `json:"metrics,omitempty"`
+	Checkpoint string           `json:"checkpoint,omitempty"`
+	Failures   int              `json:"failures,omitempty"` // failed attempts at it
+	Say        string           `json:"say,omitempty"`      // its decision in words
 }
 
 // NodeState is how far a segment has come.
@@ -41,6 +41,9 @@ type Tree []Node
 
 // Node returns a segment by its number.
 func (t Tree) Node(id int64) (*Node, error) {
+	if len(t) == 0 {
+		return nil, fmt.Errorf("there is no segment %d: this run has none yet", id)
+	}
 	if id < 1 || id > int64(len(t)) {
 		return nil, fmt.Errorf("there is no segment %d: this run has segments 1 to %d", id, len(t))
 	}
@@ -51,19 +54,21 @@ func (t Tree) Node(id int64) (*Node, error) {
 // segment included: the lineage of the paper's figure 6.
 func (t Tree) Ancestry(id int64) ([]*Node, error) {
 	var path []*Node
-	for id != 0 {
+	for {
 		n, err := t.Node(id)
 		if err != nil {
 			return nil, err
 		}
-		if len(path) > 0 && n.ID >= path[len(path)-1].ID {
-			return nil, fmt.Errorf("segment %d has the later segment %d as its parent", path[len(path)-1].ID, n.ID)
-		}
 		path = append(path, n)
+		if n.Parent == 0 {
+			slices.Reverse(path)
+			return path, nil
+		}
+		if n.Parent >= id {
+			return nil, fmt.Errorf("segment %d has segment %d as its parent, which is not an earlier one", id, n.Parent)
+		}
 		id = n.Parent
 	}
-	slices.Reverse(path)
-	return path, nil
 }
 
 // Root is the number of the initial segment a segment descends from.

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
@@ -58,6 +60,8 @@ const (
 	JournalFile    = "journal.sqlite"
 	CheckpointDir  = "checkpoints"
 	ExperimentFile = "experiment.yaml"
+
+	journalDraft = ".creating-journal-" // how journal.Create begins the names of its drafts
 )
 
 // ErrExists says that a directory holds a run already.
@@ -71,14 +75,16 @@ type Engine struct {
 	store   *checkpoint.Store
 	machine *machine.Machine
 	clock   func() int64
-	seq     int64 // of the newest row in the journal
+	write   func([]journal.Row) error // journal.Append, unless a test breaks it
+	seq     int64                     // of the newest row in the journal
 	sweeper *sweeper
 
 	inbox     chan message
 	stuck     chan *slot
+	stopping  bool // nobody gets work any more
 	slots     []*slot
 	parked    []*slot // that wait for work
-	abandoned int
+	abandoned int     // slots that were given up and have not come back
 	faults    []error
 	rows      []journal.Row
 	bodies    []byte
@@ -87,6 +93,9 @@ type Engine struct {
 
 // Create makes a run in a directory that holds none, and opens it.
 func Create(c Config) (*Engine, error) {
+	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
+		return nil, fmt.Errorf("make the run's directory: %w", err)
+	}
 	e, err := prepare(c)
 	if err != nil {
 		return nil, err
@@ -116,17 +125,32 @@ func prepare(c Config) (*Engine, error) {
 	if c.Patience == 0 {
 		c.Patience = DefaultPatience
 	}
-	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
-		return nil, fmt.Errorf("make the run's directory: %w", err)
-	}
 	e := &Engine{config: c, clock: c.Clock}
+	e.write = func(rows []journal.Row) error { return e.journal.Append(rows) }
 	if e.clock == nil {
 		e.clock = steadyClock()
 	}
 	host, _ := os.Hostname() // an owner without a host name is still one
 	var err error
 	e.lock, err = journal.Own(c.Dir, journal.Owner{Host: host, PID: os.Getpid(), Since: time.Now()})
-	return e, err
+	if err != nil {
+		return nil, err
+	}
+	if err := e.sweepDrafts(); err != nil {
+		return nil, errors.Join(err, e.release())
+	}
+	return e, nil
+}
+
+// sweepDrafts removes what a process left that was killed while it made the journal.
+func (e *Engine) sweepDrafts() error {
+	entries, err := os.ReadDir(e.config.Dir)
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), journalDraft) {
+			err = errors.Join(err, os.RemoveAll(e.path(entry.Name())))
+		}
+	}
+	return err
 }
 
 // steadyClock is the wall clock at the start plus the time that has passed: it
@@ -140,9 +164,31 @@ func steadyClock() func() int64 {
 func (e *Engine) path(name string) string { return filepath.Join(e.config.Dir, name) }
 
 func (e *Engine) create() error {
-	if _, err := os.Stat(e.path(JournalFile)); err == nil {
-		return fmt.Errorf("%s %w: go on with `pbt resume %[1]s`, or choose another --dir", e.config.Dir, ErrExists)
+	if err := e.openEmpty(); err != nil {
+		return err
 	}
+	return e.start()
+}
+
+// openEmpty opens a journal in which nothing is recorded: its process was killed
+// before the run's first event. Any other journal is refused; none is fine.
+func (e *Engine) openEmpty() error {
+	if _, err := os.Stat(e.path(JournalFile)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var err error
+	if e.journal, err = journal.Open(e.path(JournalFile)); err != nil {
+		return err
+	}
+	last, err := e.journal.Last()
+	if err == nil && last > 0 {
+		err = fmt.Errorf("%s %w: go on with `pbt resume %[1]s`, or choose another --dir", e.config.Dir, ErrExists)
+	}
+	return err
+}
+
+// start begins a run that has no event yet.
+func (e *Engine) start() error {
 	var err error
 	if e.machine, err = machine.New(e.config.Spec, e.config.SpecOf); err != nil {
 		return err
@@ -155,11 +201,12 @@ func (e *Engine) create() error {
 			return fmt.Errorf("keep the experiment file: %w", err)
 		}
 	}
-	if e.journal, err = journal.Create(e.path(JournalFile)); err != nil {
-		return err
+	if e.journal == nil {
+		if e.journal, err = journal.Create(e.path(JournalFile)); err != nil {
+			return err
+		}
 	}
-	start := machine.Start{Experiment: e.config.Experiment, Version: e.config.Version, Source: string(e.config.Source)}
-	return e.begin(start)
+	return e.begin(machine.Start{Experiment: e.config.Experiment, Version: e.config.Version, Source: string(e.config.Source)})
 }
 
 func (e *Engine) open() error {
@@ -171,14 +218,8 @@ func (e *Engine) open() error {
 	if err != nil {
 		return err
 	}
-	if e.machine == nil { // created, but killed before its first event
-		if e.machine, err = machine.New(e.config.Spec, e.config.SpecOf); err != nil {
-			return err
-		}
-		if err := e.openStore(); err != nil {
-			return err
-		}
-		return e.begin(machine.Start{Experiment: e.config.Experiment, Version: e.config.Version, Source: string(e.config.Source)})
+	if e.machine == nil {
+		return fmt.Errorf("%s: the run has not begun, no event is recorded: start it with `pbt run FILE --dir %[1]s`", e.config.Dir)
 	}
 	if err := e.openStore(); err != nil {
 		return err
@@ -241,7 +282,9 @@ func (e *Engine) release() error {
 func (e *Engine) Machine() *machine.Machine { return e.machine }
 
 // Close gives up a run that was opened but is not to be Run.
-func (e *Engine) Close() error { return e.release() }
+func (e *Engine) Close() error {
+	return errors.Join(e.bow("not run"), e.release())
+}
 
 // Run trains until the run ends, pauses, or ctx is done, and gives the run up.
 // It returns the phase that the run is in then; an error means that the run could

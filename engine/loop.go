@@ -73,14 +73,16 @@ func (e *Engine) drain(batch []message) []message {
 // turn handles what has arrived, makes it durable, and only then answers.
 func (e *Engine) turn(batch []message, stuck *slot) error {
 	for _, msg := range batch {
-		msg.from.idle()
+		e.idle(msg.from)
 		if msg.report != nil {
 			e.handle(msg.report) // a refusal is journalled; the slot need not know
 		}
-		if msg.asks && !msg.from.abandoned {
+		if msg.asks && !msg.from.abandoned && !e.stopping {
 			e.parked = append(e.parked, msg.from)
 		}
-		e.faults = append(e.faults, msg.closing)
+		if msg.closing != nil {
+			e.faults = append(e.faults, msg.closing)
+		}
 	}
 	if len(batch) == 0 {
 		e.handle(machine.Tick{})
@@ -151,7 +153,7 @@ func (e *Engine) commit() error {
 			Body: e.bodies[start:len(e.bodies):len(e.bodies)],
 		})
 	}
-	if err := e.journal.Append(e.rows); err != nil {
+	if err := e.write(e.rows); err != nil {
 		return e.explainCommit(err)
 	}
 	if e.config.Observe != nil {
@@ -200,9 +202,6 @@ func (e *Engine) setTimer(timer *time.Timer) {
 // way out.
 func (e *Engine) farewell(ctx context.Context) error {
 	for batch := e.drain(nil); len(batch) > 0; batch = e.drain(nil) {
-		for i := range batch {
-			batch[i].asks = false
-		}
 		if err := e.turn(batch, nil); err != nil {
 			return err
 		}
@@ -213,6 +212,11 @@ func (e *Engine) farewell(ctx context.Context) error {
 	} else if ctx.Err() != nil {
 		reason = "interrupted"
 	}
+	return e.bow(reason)
+}
+
+// bow is a sitting's last word.
+func (e *Engine) bow(reason string) error {
 	e.handle(machine.Close{Reason: reason})
 	if err := e.commit(); err != nil {
 		return err

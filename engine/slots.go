@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt"
@@ -42,9 +43,11 @@ type job struct {
 var errCalledOff = errors.New("the segment took longer than its timeout")
 
 func (e *Engine) startSlots() {
-	// A slot has one message on its way at most, so nobody ever waits to send.
-	e.inbox = make(chan message, e.config.Slots+maxAbandoned+1)
-	e.stuck = make(chan *slot, e.config.Slots+maxAbandoned+1)
+	// A slot has two messages on their way at most, a report and what went wrong
+	// when it closed, so nobody ever waits to send.
+	most := e.config.Slots + maxAbandoned + 1
+	e.inbox = make(chan message, 2*most)
+	e.stuck = make(chan *slot, most)
 	for i := range e.config.Slots {
 		e.startSlot(fmt.Sprintf("slot-%d", i+1))
 	}
@@ -72,11 +75,11 @@ func (e *Engine) train(host trainer.Slot, j job) machine.Input {
 	t := j.task
 	staged, err := e.store.Stage(t.Save)
 	if err != nil {
-		return failure(t, err)
+		return failure(j, err)
 	}
 	report, err := e.trainInto(staged, host, j)
 	if err != nil {
-		return failure(t, errors.Join(err, e.store.Discard(staged)))
+		return failure(j, errors.Join(err, e.store.Discard(staged)))
 	}
 	return report
 }
@@ -104,7 +107,7 @@ func (e *Engine) trainInto(staged string, host trainer.Slot, j job) (machine.Rep
 	}
 	return machine.Report{
 		Lease: t.Lease, Segment: t.Segment, Member: t.Member,
-		Score: pbt.Score(res.Score), Samples: res.Samples, Metrics: res.Metrics,
+		Score: pbt.Score(res.Score), Samples: res.Samples, Metrics: metrics(res.Metrics),
 		Checkpoint: machine.Checkpoint{ID: info.ID, Bytes: info.Bytes, Digest: info.Digest},
 		Times: machine.Times{
 			Load: int64(res.Load), Train: int64(res.Train), Eval: int64(res.Eval), Save: int64(res.Save),
@@ -113,12 +116,25 @@ func (e *Engine) trainInto(staged string, host trainer.Slot, j job) (machine.Rep
 	}, nil
 }
 
-// failure says what kind of failure an error is.
-func failure(t *machine.Task, err error) machine.Fail {
+func metrics(m map[string]float64) machine.Metrics {
+	if len(m) == 0 {
+		return nil
+	}
+	out := make(machine.Metrics, len(m))
+	for name, x := range m {
+		out[name] = pbt.Score(x)
+	}
+	return out
+}
+
+// failure says what kind of failure an error is. Whatever a trainer says when it is
+// told to stop, it is not its fault.
+func failure(j job, err error) machine.Fail {
+	t := j.task
 	f := machine.Fail{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Fault: machine.FailError, Error: err.Error()}
 	var panicked *trainer.PanicError
 	switch {
-	case errors.Is(err, errStopped):
+	case errors.Is(context.Cause(j.ctx), errStopped):
 		f.Fault, f.Error = machine.FailLost, errStopped.Error()
 	case checkpoint.IsDiskFull(err):
 		f.Fault = machine.FailDisk
@@ -142,7 +158,11 @@ func (e *Engine) callOff() {
 }
 
 // idle notes that a slot has come back.
-func (s *slot) idle() {
+func (e *Engine) idle(s *slot) {
+	if s.abandoned && s.lease.id != 0 { // at last; its place is taken
+		e.abandoned--
+		e.slots = slices.DeleteFunc(e.slots, func(other *slot) bool { return other == s })
+	}
 	s.lease = lease{}
 	if s.cancel != nil {
 		s.cancel(nil)
@@ -172,9 +192,13 @@ func (e *Engine) replace(s *slot) {
 
 // stopSlots ends the slots and waits for them, for as long as patience goes.
 func (e *Engine) stopSlots() {
+	e.stopping, e.parked = true, nil
 	for _, s := range e.slots {
 		if s.cancel != nil {
 			s.cancel(errStopped)
+		}
+		if s.grace != nil {
+			s.grace.Stop()
 		}
 		if !s.abandoned {
 			close(s.tasks)

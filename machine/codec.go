@@ -60,7 +60,7 @@ func (e *Finished) appendJSON(b []byte) ([]byte, error) {
 		b = append(b, ']')
 	}
 	if len(e.Metrics) > 0 {
-		text, err := json.Marshal(finiteMetrics(e.Metrics))
+		text, err := json.Marshal(e.Metrics)
 		if err != nil {
 			return b, fmt.Errorf("the metrics of segment %d: %w", e.Segment, err)
 		}
@@ -87,15 +87,6 @@ func (t Times) appendJSON(b []byte) []byte {
 	b = field(b, "save_ns", t.Save)
 	b = field(b, "publish_ns", t.Publish)
 	return append(b, '}', '}')
-}
-
-// finiteMetrics writes metrics that are not finite the way scores are.
-func finiteMetrics(metrics map[string]float64) map[string]pbt.Score {
-	out := make(map[string]pbt.Score, len(metrics))
-	for name, x := range metrics { //pbt:order does not matter: a map goes in, a map comes out
-		out[name] = pbt.Score(x)
-	}
-	return out
 }
 
 func (e *Decided) appendJSON(b []byte) ([]byte, error) {

@@ -108,17 +108,36 @@ type Checkpoint struct {
 
 // Finished is an outcome: one indivisible record.
 type Finished struct {
-	Segment    int64              `json:"segment"`
-	Member     int                `json:"member"`
-	Lease      int64              `json:"lease"`
-	Score      pbt.Score          `json:"score"`
-	Samples    []float64          `json:"samples,omitempty"`
-	Metrics    map[string]float64 `json:"metrics,omitempty"`
-	Step       int64              `json:"step"`  // in the weights' ancestry
-	Spent      int64              `json:"spent"` // by the member
-	Checkpoint Checkpoint         `json:"checkpoint"`
-	Times      Times              `json:"times"`
+	Segment    int64      `json:"segment"`
+	Member     int        `json:"member"`
+	Lease      int64      `json:"lease"`
+	Score      pbt.Score  `json:"score"`
+	Samples    Samples    `json:"samples,omitempty"`
+	Metrics    Metrics    `json:"metrics,omitempty"`
+	Step       int64      `json:"step"`  // in the weights' ancestry
+	Spent      int64      `json:"spent"` // by the member
+	Checkpoint Checkpoint `json:"checkpoint"`
+	Times      Times      `json:"times"`
 }
+
+// Samples are single results. In JSON, those that are not finite are texts, as scores are.
+type Samples []float64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Samples) UnmarshalJSON(text []byte) error {
+	var scores []pbt.Score
+	if err := json.Unmarshal(text, &scores); err != nil {
+		return err
+	}
+	*s = nil
+	for _, x := range scores {
+		*s = append(*s, float64(x))
+	}
+	return nil
+}
+
+// Metrics are named numbers. In JSON, those that are not finite are texts, as scores are.
+type Metrics map[string]pbt.Score
 
 // Times say where a segment's wall time went, in nanoseconds.
 type Times struct {

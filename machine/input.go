@@ -38,7 +38,7 @@ type Report struct {
 	Member     int
 	Score      pbt.Score
 	Samples    []float64
-	Metrics    map[string]float64
+	Metrics    Metrics
 	Checkpoint Checkpoint
 	Times      Times
 }

@@ -135,7 +135,7 @@ func (m *Machine) NextDeadline() (at int64, ok bool) {
 			earliest(max(l.beat, l.since) + int64(m.spec.Silence))
 		}
 	}
-	if b := m.spec.Policy.Barrier; b != nil && b.Deadline > 0 && m.deciding.len() > 0 {
+	if b := m.spec.Policy.Barrier; b != nil && b.Deadline > 0 && m.deciding.len() > 0 && m.phase == PhaseRunning {
 		earliest(m.since + int64(b.Deadline))
 	}
 	if m.spec.Budget.Wall > 0 && m.phase == PhaseRunning {

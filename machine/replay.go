@@ -130,6 +130,8 @@ func scanDecision(in *scan.Scanner, d *pbt.Decision) {
 			d.Why = pbt.Why(known(in.Bytes(), knownReasons))
 		case "score":
 			d.Score = pbt.Score(in.Float())
+		case "of":
+			d.Of = int(in.Int())
 		case "inherit":
 			if err := d.Inherit.UnmarshalText(in.Bytes()); err != nil {
 				in.Fail(err)

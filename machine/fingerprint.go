@@ -1,0 +1,129 @@
+package machine
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/seed-7a1a2db0/pbt"
+)
+
+// Fingerprint writes the whole state down: everything that the events say, and
+// nothing that a process may forget (heartbeats, its clock, garbage on its way to
+// be deleted). Two machines that were told the same events have the same one,
+// whether they were there or have only replayed them.
+func (m *Machine) Fingerprint() string {
+	b := make([]byte, 0, 512+256*len(m.members))
+	b = fmt.Appendf(b, "run %s %q\n", m.phase, m.reason)
+	b = numbers(b, "totals", m.segments, m.leases, m.spent, m.promised, int64(m.failing))
+	b = numbers(b, "times", m.now, m.openedAt, m.worked, m.since)
+	c := &m.counts
+	b = numbers(b, "counts", c.Finished, c.Failed, c.Lost, c.Refused, c.Copies, c.Repairs, c.Restarts, c.Opens, c.done)
+	b = m.appendSpec(b)
+	for i := range m.members {
+		b = m.appendMember(b, i)
+	}
+	b = m.appendQueue(b)
+	b = appendMembers(b, "leased", slices.Clone(m.leased.list))
+	b = appendMembers(b, "deciding", slices.Clone(m.deciding.list))
+	for _, a := range m.adopting {
+		b = appendRecord(fmt.Appendf(b, "adopting member %d", a.member), a.record)
+	}
+	for _, o := range m.best {
+		b = fmt.Appendf(b, "best segment %d member %d score %v step %d %q ", o.Segment, o.Member, float64(o.Score), o.Step, o.Checkpoint.ID)
+		b = append(o.Hypers.AppendJSON(b), '\n')
+	}
+	return string(m.keep.append(b))
+}
+
+// numbers appends a name and some numbers, without fmt: there are many.
+func numbers(b []byte, name string, xs ...int64) []byte {
+	b = append(b, name...)
+	for _, x := range xs {
+		b = strconv.AppendInt(append(b, ' '), x, 10)
+	}
+	return append(b, '\n')
+}
+
+func appendMembers(b []byte, name string, members []int) []byte {
+	slices.Sort(members)
+	return fmt.Appendf(b, "%s %v\n", name, members)
+}
+
+// appendSpec writes what may change between two sittings.
+func (m *Machine) appendSpec(b []byte) []byte {
+	s := &m.spec
+	target := "none"
+	if s.Budget.Target != nil {
+		target = strconv.FormatFloat(float64(*s.Budget.Target), 'g', -1, 64)
+	}
+	b = fmt.Appendf(b, "spec %d %d %d %s, ", s.Budget.Steps, s.Budget.Total, s.Budget.Wall, target)
+	return fmt.Appendf(b, "%d %d %d %d %d %+v\n", s.Segment, s.Retries, s.FailureLimit, s.Timeout, s.Silence, s.Keep)
+}
+
+func (m *Machine) appendMember(b []byte, i int) []byte {
+	mem := &m.members[i]
+	b = append(append(b, "member "...), mem.state...)
+	broken := int64(0)
+	if mem.broken {
+		broken = 1
+	}
+	b = numbers(b, "", int64(i), mem.record, mem.step, mem.spent, mem.readyAt, mem.copiedAt, broken, mem.finished, mem.failures, mem.lost)
+	p := &mem.plan
+	b = numbers(b, " plan", p.segment, p.turn, p.parent, p.from, p.steps, int64(p.failures))
+	b = append(p.hypers.AppendJSON(append(b, ' ')), '\n')
+	if mem.lease.id != 0 {
+		b = numbers(append(strconv.AppendQuote(append(b, " lease "...), mem.lease.worker), ' '), "", mem.lease.id, mem.lease.since)
+	}
+	if mem.lastFailure != "" {
+		b = append(strconv.AppendQuote(append(b, " failure "...), mem.lastFailure), '\n')
+	}
+	if r, ok := m.pop.Record(i); ok {
+		b = appendRecord(fmt.Appendf(b, " rank %d", m.pop.Rank(i)), r)
+	}
+	return b
+}
+
+func appendRecord(b []byte, r pbt.Record) []byte {
+	b = strconv.AppendInt(append(b, " record "...), r.Segment, 10)
+	b = strconv.AppendFloat(append(b, " score "...), float64(r.Score), 'g', -1, 64)
+	b = append(b, " samples"...)
+	for _, x := range r.Samples {
+		b = strconv.AppendFloat(append(b, ' '), x, 'g', -1, 64)
+	}
+	b = strconv.AppendInt(append(b, " step "...), r.Step, 10)
+	b = strconv.AppendBool(append(b, " saved "...), r.Saved)
+	return append(r.Hypers.AppendJSON(append(b, ' ')), '\n')
+}
+
+// appendQueue writes the queue in the order in which it will be served.
+func (m *Machine) appendQueue(b []byte) []byte {
+	turns := slices.Clone(m.queue.turns)
+	slices.SortFunc(turns, func(x, y turn) int {
+		if x.before(y) {
+			return -1
+		}
+		return 1
+	})
+	b = append(b, "waiting"...)
+	for _, t := range turns {
+		b = fmt.Appendf(b, " %d/%d/%x", t.member, t.spent, t.key)
+	}
+	return append(b, '\n')
+}
+
+func (k *keeper) append(b []byte) []byte {
+	segments := make([]int64, 0, len(k.nodes))
+	for s := range k.nodes { //pbt:order does not matter: sorted below
+		segments = append(segments, s)
+	}
+	slices.Sort(segments)
+	for _, s := range segments {
+		n := k.nodes[s]
+		b = strconv.AppendQuote(append(b, "checkpoint "...), n.checkpoint.ID)
+		b = append(append(b, ' '), n.checkpoint.Digest...)
+		b = numbers(b, "", s, n.checkpoint.Bytes, int64(n.needs), int64(n.wants), n.parent)
+	}
+	b = numbers(b, "spares", k.spares...)
+	return numbers(b, "bytes", k.total, k.needed)
+}
