@@ -1,0 +1,140 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Placeholders are the names, beside hyperparameters, that a command may hold in
+// braces.
+var Placeholders = []string{"steps", "load", "save", "seed", "member", "from", "segment"}
+
+// Part is a piece of a command's argument: literal text, or a placeholder.
+type Part struct {
+	Text     string // literal
+	Name     string // of a placeholder; "" for literal text
+	Optional bool   // {name?flag}: nothing at all where there is no value
+	Flag     string // what comes before an optional value, as an argument of its own unless it ends in =
+}
+
+// ParseArgument takes an argument of a command apart:
+//
+//	{lr}            the value of lr
+//	{load?--load}   two arguments, --load and the value, or none if there is no value
+//	{load?--load=}  the same as one argument
+//	{{ and }}       a brace itself
+//
+// An optional placeholder is a whole argument.
+func ParseArgument(arg string) ([]Part, error) {
+	var parts []Part
+	var literal strings.Builder
+	rest := arg
+	for rest != "" {
+		i := strings.IndexAny(rest, "{}")
+		if i < 0 {
+			break
+		}
+		literal.WriteString(rest[:i])
+		if strings.HasPrefix(rest[i:], "{{") || strings.HasPrefix(rest[i:], "}}") {
+			literal.WriteByte(rest[i])
+			rest = rest[i+2:]
+			continue
+		}
+		end := strings.IndexByte(rest[i:], '}')
+		if rest[i] == '}' || end < 0 {
+			return nil, errors.New("a single brace; write it twice, or put a name between { and }")
+		}
+		part, err := parsePlaceholder(rest[i+1 : i+end])
+		if err != nil {
+			return nil, err
+		}
+		if part.Optional && (i > 0 || len(parts) > 0 || literal.Len() > 0 || i+end+1 < len(rest)) {
+			return nil, fmt.Errorf("{%s?…} must be an argument of its own", part.Name)
+		}
+		if literal.Len() > 0 {
+			parts = append(parts, Part{Text: literal.String()})
+			literal.Reset()
+		}
+		parts = append(parts, part)
+		rest = rest[i+end+1:]
+	}
+	literal.WriteString(rest)
+	if literal.Len() > 0 || len(parts) == 0 {
+		parts = append(parts, Part{Text: literal.String()})
+	}
+	return parts, nil
+}
+
+func parsePlaceholder(inner string) (Part, error) {
+	name, flag, optional := strings.Cut(inner, "?")
+	switch {
+	case name == "":
+		return Part{}, errors.New("{} without a name; write a brace itself twice")
+	case strings.ContainsAny(inner, " \t\n{\":"):
+		return Part{}, fmt.Errorf("{%s} is no placeholder; write a brace itself twice", shorten(inner))
+	case optional && flag == "":
+		return Part{}, fmt.Errorf("{%s?} lacks the flag: {%s?--%s}", name, name, name)
+	}
+	return Part{Name: name, Optional: optional, Flag: flag}, nil
+}
+
+// needShell are characters that mean something to a shell only.
+const needShell = "|&;<>()$`"
+
+// SplitCommand splits a command into words as a POSIX shell would: at blanks,
+// but for quotes and backslashes. What only a shell could do is an error.
+func SplitCommand(command string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	inWord, quoteMark := false, rune(0)
+	escaped := false
+	for _, r := range command {
+		switch {
+		case escaped:
+			// Within double quotes, a backslash escapes only what is special there.
+			if quoteMark == '"' && !strings.ContainsRune("\"\\$`\n", r) {
+				word.WriteByte('\\')
+			}
+			if r != '\n' { // a backslash before a line's end joins the lines
+				word.WriteRune(r)
+				inWord = true
+			}
+			escaped = false
+		case r == '\\' && quoteMark != '\'':
+			escaped = true
+		case r == quoteMark:
+			quoteMark = 0
+		case quoteMark == '\'':
+			word.WriteRune(r)
+		case strings.ContainsRune("$`", r), quoteMark == 0 && strings.ContainsRune(needShell, r):
+			return nil, fmt.Errorf("%q needs a shell: put it in single quotes if it is just text, else write [sh, -c, '…']", r)
+		case quoteMark == '"':
+			word.WriteRune(r)
+		case r == '\'' || r == '"':
+			quoteMark, inWord = r, true
+		case r == ' ' || r == '\t' || r == '\r' || r == '\n':
+			if inWord {
+				words = append(words, word.String())
+				word.Reset()
+			}
+			inWord = false
+		default:
+			word.WriteRune(r)
+			inWord = true
+		}
+	}
+	switch {
+	case quoteMark != 0:
+		return nil, fmt.Errorf("the quote %c is not closed", quoteMark)
+	case escaped:
+		return nil, errors.New("a backslash at the end escapes nothing")
+	}
+	if inWord {
+		words = append(words, word.String())
+	}
+	if len(words) == 0 {
+		return nil, errors.New("the command is empty")
+	}
+	return words, nil
+}

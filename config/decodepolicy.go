@@ -1,0 +1,105 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/seed-7a1a2db0/pbt"
+)
+
+func (d *decoder) policy(v fieldsView, population int) pbt.Policy {
+	p := pbt.Policy{
+		Exploit:       d.exploit(v.value("exploit")),
+		Explore:       d.explore(v.value("explore"), "explore"),
+		Margin:        v.number("margin"),
+		ExploreAlways: v.flag("explore_always"),
+	}
+	r := v.sub("ready", ready)
+	p.Ready = pbt.Every{BurnIn: r.whole("burn_in"), AfterCopy: r.whole("after_copy")}
+	for _, i := range []pbt.Inherit{pbt.InheritBoth, pbt.InheritWeights, pbt.InheritHypers} {
+		if v.text("inherit") == i.String() {
+			p.Inherit = i
+		}
+	}
+	for _, r := range []pbt.Repair{pbt.RepairCopy, pbt.RepairRestart, pbt.RepairNone} {
+		if v.text("repair") == r.String() {
+			p.Repair = r
+		}
+	}
+	with := v.sub("peers", peers)
+	if n := with.value("within"); n != nil && n.kind == numberKind {
+		p.Window = n.int()
+	}
+	p.MinScored = max(1, (population+1)/2)
+	if with.given("min_scored") {
+		p.MinScored = int(with.whole("min_scored"))
+		if n := with.value("min_scored"); n != nil && p.MinScored > population && population > 0 {
+			d.addStrict(n.at, "peers.min_scored", "found %d; want at most the population, %d, or nobody ever copies", p.MinScored, population)
+		}
+	}
+	if n := v.value("barrier"); n != nil && (n.kind == mapKind || v.flag("barrier")) {
+		b := d.view(barrier.fields, n)
+		p.Barrier = &pbt.Barrier{Quorum: b.number("quorum"), Deadline: b.duration("deadline")}
+	}
+	return p
+}
+
+func (d *decoder) exploit(n *node) pbt.Exploit {
+	switch rule, settings := exploit.settle(n); rule {
+	case "truncation":
+		x, _ := settings.float()
+		return pbt.Truncation{Fraction: x}
+	case "ttest":
+		return pbt.TTest{Alpha: d.view(ttest.fields, settings).number("alpha")}
+	case "tournament":
+		return pbt.Tournament{}
+	case "none":
+		return pbt.NoExploit{}
+	}
+	return nil
+}
+
+func (d *decoder) explore(n *node, path string) pbt.Explore {
+	if n != nil && n.kind == listKind {
+		stages := make(pbt.Pipeline, len(n.items))
+		for i, item := range n.items {
+			stages[i] = d.explore(item, fmt.Sprintf("%s[%d]", path, i))
+		}
+		if len(stages) == 1 {
+			return stages[0]
+		}
+		return stages
+	}
+	switch rule, settings := explorer.settle(n); rule {
+	case "perturb":
+		return d.perturb(settings, join(path, rule))
+	case "resample":
+		x, _ := settings.float()
+		return pbt.Resample{P: x}
+	case "noise":
+		x, _ := settings.float()
+		return pbt.AddNoise{Sigma: x}
+	case "none":
+		return pbt.NoExplore{}
+	}
+	return nil
+}
+
+func (d *decoder) perturb(n *node, path string) pbt.Explore {
+	v := d.view(perturb.fields, n)
+	list := n
+	if n.kind == mapKind {
+		list = v.value("factors")
+	}
+	out := pbt.Perturb{Resample: v.number("resample")}
+	if out.Resample == 0 {
+		out.Resample = -1 // to the library, 0 is its default
+	}
+	for _, item := range list.items {
+		x, _ := item.float()
+		if x == 1 {
+			d.addStrict(item.at, path, "found the factor %s, which changes nothing; want factors such as 0.8 and 1.2", item.text)
+		}
+		out.Factors = append(out.Factors, x)
+	}
+	return out
+}
