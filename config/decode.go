@@ -13,7 +13,8 @@ import (
 type decoder struct {
 	*checker
 	options
-	file string
+	file   string
+	params *parameters // the declared hyperparameters; nil before they are decoded
 }
 
 // fieldsView reads a mapping by its fields: a missing value is the field's default.
@@ -111,13 +112,13 @@ func (d *decoder) experiment(doc *node) *Experiment {
 	if m.text("goal") == "minimize" {
 		e.Goal = pbt.Minimize
 	}
-	e.Policy = d.policy(v, e.Population)
 	if n := doc.get("hyperparameters"); n != nil && n.kind == mapKind {
-		params := d.hyperparameters(n)
-		e.Hyperparameters = params.placed
-		e.Trainer = d.trainer(v.value("trainer"), e, params)
-		e.Initial = d.initial(v.value("initial"), e, params)
+		d.params = d.hyperparameters(n)
+		e.Hyperparameters = d.params.placed
+		e.Trainer = d.trainer(v.value("trainer"), e, d.params)
+		e.Initial = d.initial(v.value("initial"), e, d.params)
 	}
+	e.Policy = d.policy(v, e.Population)
 	e.Segment = d.segment(v, e)
 	return e
 }

@@ -78,10 +78,59 @@ func (d *decoder) explore(n *node, path string) pbt.Explore {
 	case "noise":
 		x, _ := settings.float()
 		return pbt.AddNoise{Sigma: x}
+	case "follow":
+		return d.follow(settings, join(path, rule))
 	case "none":
 		return pbt.NoExplore{}
 	}
 	return nil
+}
+
+// follow decodes a schedule. Its stages are checked against the space.
+func (d *decoder) follow(n *node, path string) pbt.Explore {
+	var out pbt.Follow
+	if d.params == nil || d.params.space == nil {
+		return out
+	}
+	for i, item := range n.items {
+		v := d.view(stage.fields, item)
+		at := fmt.Sprintf("%s[%d]", path, i)
+		from := v.whole("from")
+		if last := len(out.Stages) - 1; last < 0 && from != 0 {
+			d.addStrict(item.at, at, "the first stage begins at step %d; want 0", from)
+		} else if last >= 0 && from <= out.Stages[last].From {
+			d.addStrict(item.at, at, "begins at step %d; want one after step %d, where the stage before it begins", from, out.Stages[last].From)
+		}
+		values := v.value("hypers")
+		if values == nil {
+			continue
+		}
+		h, ok := d.point(values, join(at, "hypers"), d.params)
+		if ok {
+			h, ok = d.ordered(h, values.at, at)
+		}
+		if ok {
+			out.Stages = append(out.Stages, pbt.Stage{From: from, Hypers: h})
+		}
+	}
+	return out
+}
+
+// ordered puts a stage's values in the space's order and checks that none is
+// missing and none too many.
+func (d *decoder) ordered(h pbt.Hypers, at position, path string) (pbt.Hypers, bool) {
+	var pairs []any
+	for _, p := range d.params.space.Params() {
+		if v, ok := h.Get(p.Name); ok {
+			pairs = append(pairs, p.Name, v)
+		}
+	}
+	h = pbt.MakeHypers(pairs...)
+	if err := d.params.space.Check(h); err != nil {
+		d.addStrict(at, path, "%v", err)
+		return h, false
+	}
+	return h, true
 }
 
 func (d *decoder) perturb(n *node, path string) pbt.Explore {

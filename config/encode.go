@@ -108,10 +108,7 @@ func (e Experiment) encode() (*node, error) {
 	}
 	initial := make([]*node, len(e.Initial))
 	for i, h := range e.Initial {
-		initial[i] = mapNode()
-		for name, v := range h.All() {
-			initial[i].pairs = append(initial[i].pairs, pair{key: name, value: encodeValue(v)})
-		}
+		initial[i] = encodePoint(h)
 	}
 	within := textNode("all")
 	if e.Policy.Window > 0 {
@@ -142,6 +139,14 @@ func (e Experiment) encode() (*node, error) {
 			"everything", boolNode(e.Keep.Everything), "bytes", encodeSize(e.Keep.Bytes)),
 		"trainer", encodeTrainer(e.Trainer),
 	), nil
+}
+
+func encodePoint(h pbt.Hypers) *node {
+	n := mapNode()
+	for name, v := range h.All() {
+		n.pairs = append(n.pairs, pair{key: name, value: encodeValue(v)})
+	}
+	return n
 }
 
 func orNone(s string) *node {
@@ -206,6 +211,12 @@ func encodeExplore(rule pbt.Explore) (*node, error) {
 		return mapNode("resample", floatNode(r.P)), nil
 	case pbt.AddNoise:
 		return mapNode("noise", floatNode(r.Sigma)), nil
+	case pbt.Follow:
+		stages := make([]*node, len(r.Stages))
+		for i, s := range r.Stages {
+			stages[i] = mapNode("from", wholeNode(s.From), "hypers", encodePoint(s.Hypers))
+		}
+		return mapNode("follow", listNode(stages...)), nil
 	case pbt.NoExplore:
 		return textNode(r.Name()), nil
 	case pbt.Pipeline:

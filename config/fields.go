@@ -140,6 +140,13 @@ var explorer = variants{what: "rules", words: []string{"none"}, cases: []variant
 		shape: number{min: 0, minOpen: true, max: 1}, ex: "0.25", def: "0.25"},
 	{key: "noise", doc: "Add a normal number with this standard deviation to every float, in its own units.",
 		shape: number{min: 0, minOpen: true, max: math.Inf(1)}, ex: "0.1"},
+	{key: "follow", doc: "Take the hyperparameters that a schedule has for the weights' step: what `pbt replay` does. Each stage holds until the next; the first begins at step 0. With `exploit: none` and `explore_always: true`.",
+		shape: list{of: stage, least: 1, most: pbt.MaxFollow, name: "a list of stages"}, ex: "[{from: 0, hypers: {lr: 0.1}}, {from: 2000, hypers: {lr: 0.01}}]"},
+}}
+
+var stage = record{fields: []field{
+	{key: "from", shape: counting, required: true, example: "2000", doc: "The training step at which the stage begins."},
+	{key: "hypers", shape: point{}, required: true, example: "{lr: 0.01}", doc: "All the hyperparameters that exist then."},
 }}
 
 var peers = record{fields: []field{

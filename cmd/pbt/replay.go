@@ -57,7 +57,7 @@ func replayOf(dir string, segment int64) (*config.Experiment, error) {
 	}
 	last := stages[len(stages)-1]
 	exp.Name += "-replay"
-	exp.Population, exp.Initial = 1, []pbt.Hypers{stages[0].Hypers}
+	exp.Population, exp.Trainer.Slots, exp.Initial = 1, 1, []pbt.Hypers{stages[0].Hypers}
 	exp.Budget = pbt.Budget{Steps: last.To}
 	for _, s := range stages { // a segment may have been cut short by a budget: all boundaries are ready points
 		exp.Segment = gcd(exp.Segment, s.To-s.From)
