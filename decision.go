@@ -2,7 +2,9 @@ package pbt
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -73,8 +75,6 @@ type Decision struct {
 
 	Parent int64  `json:"-"` // the segment whose weights train on; 0: fresh weights
 	Hypers Hypers `json:"-"` // in force from now on
-
-	seed uint64
 }
 
 // Copies tells whether the member takes over another's weights or hyperparameters.
@@ -83,9 +83,14 @@ func (d *Decision) Copies() bool { return d.Action == Copy || d.Action == Mend }
 // TakesWeights tells whether the next segment starts from another member's weights.
 func (d *Decision) TakesWeights() bool { return d.Copies() && d.Inherit != InheritHypers }
 
-// WasReady tells whether the ready rule said yes.
+// WasReady tells whether the ready rule said yes, or was not asked because
+// something had broken.
 func (d *Decision) WasReady() bool {
-	return d.Why != WhyNotReady && d.Why != WhyBurnIn && d.Why != WhyAfterCopy
+	switch d.Why {
+	case WhyStart, WhyReady, WhyAlone, WhyDiverged, WhyFailed:
+		return true
+	}
+	return d.Of > 0 // who is not ready, for whatever reason of a user's own rule, compares with nobody
 }
 
 // Say explains the decision in one sentence:
@@ -126,7 +131,7 @@ func (d *Decision) sayWhy() string {
 	case WhyAfterCopy:
 		return "in the burn-in after its last copy"
 	case WhyFewScored:
-		return fmt.Sprintf("only %d members have a score, %d are needed", d.Of, d.Need)
+		return fmt.Sprintf("members with a score: %d, needed before the first copy: %d", d.Of, d.Need)
 	case WhyAlone:
 		return "nobody to compare with"
 	case WhyNoRule:
@@ -138,15 +143,23 @@ func (d *Decision) sayWhy() string {
 	case WhyNoBetter:
 		return fmt.Sprintf("%s is in the bottom %d, but none of the top %d is better%s", rank, d.Cut, d.Cut, d.sayMargin())
 	case WhyNotSaved:
+		if d.Rival != nil {
+			return fmt.Sprintf("%s would copy member %s, which has no checkpoint", rank, d.Rival)
+		}
 		return rank + ", but no better member has a checkpoint"
 	case WhyRivalBetter:
 		return fmt.Sprintf("%s lost to member %s%s", rank, d.Rival, d.sayMargin())
 	case WhyRivalNotBetter:
+		if d.Test != nil && d.Rival != nil && d.Rival.Score.Finite() {
+			return d.sayMeans("is not worse") + d.sayMargin()
+		}
 		return fmt.Sprintf("%s did not lose to member %s%s", rank, d.Rival, d.sayMargin())
 	case WhyFewSamples:
-		return "fewer than two samples to test"
-	case WhySignificant, WhyNotSignificant:
-		return d.sayTest()
+		return fmt.Sprintf("%s met member %s, but a test needs two samples of each", rank, d.Rival)
+	case WhySignificant:
+		return d.sayMeans("is significantly worse") + d.sayTest()
+	case WhyNotSignificant:
+		return d.sayMeans("is not significantly worse") + d.sayTest()
 	case WhyDiverged:
 		return fmt.Sprintf("its score is %s", d.Score)
 	case WhyFailed:
@@ -162,13 +175,19 @@ func (d *Decision) sayMargin() string {
 	return fmt.Sprintf(" by more than %g", d.Margin)
 }
 
-func (d *Decision) sayTest() string {
-	verb := "is not significantly"
-	if d.Why == WhySignificant {
-		verb = "is significantly"
+func (d *Decision) sayMeans(compared string) string {
+	if d.Test == nil || d.Rival == nil {
+		return string(d.Why)
 	}
 	t := d.Test
-	return fmt.Sprintf("mean %s of %d %s worse than %s of %d (Welch t %.3g, p %.3g, level %g)", t.Mean, t.N, verb, t.RivalMean, t.RivalN, t.T, t.P, t.Alpha)
+	return fmt.Sprintf("mean %s of %d samples %s than member %d's %s of %d", t.Mean, t.N, compared, d.Rival.Member, t.RivalMean, t.RivalN)
+}
+
+func (d *Decision) sayTest() string {
+	if d.Test == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (Welch t %.3g, p %.3g, level %g)", d.Test.T, d.Test.P, d.Test.Alpha)
 }
 
 // String shows the donor: 4 (0.93, segment 212).
@@ -183,6 +202,9 @@ func (c Change) String() string {
 		return c.Name + " " + c.Op
 	case opOn:
 		return fmt.Sprintf("%s %s, %s", c.Name, c.Op, c.To)
+	}
+	if c.Op == opFollow {
+		return fmt.Sprintf("%s %s → %s", c.Name, c.From, c.To)
 	}
 	return fmt.Sprintf("%s %s %s = %s", c.Name, c.From, c.Op, c.To)
 }
@@ -208,15 +230,26 @@ func (d *Decision) Same(o *Decision) (bool, string) {
 		return false, fmt.Sprintf("parent segment %d, not %d", o.Parent, d.Parent)
 	}
 	if !d.Hypers.Equal(o.Hypers) {
-		return false, fmt.Sprintf("hyperparameters %s, not %s", o.Hypers, d.Hypers)
+		return false, fmt.Sprintf("hyperparameters %s, not %s", o.Hypers.AppendJSON(nil), d.Hypers.AppendJSON(nil))
 	}
-	a, errA := json.Marshal(d)
-	b, errB := json.Marshal(o)
-	if errA != nil || errB != nil {
-		return false, fmt.Sprintf("a decision that cannot be written down: %v %v", errA, errB)
-	}
-	if string(a) != string(b) {
-		return false, fmt.Sprintf("%s, not %s", b, a)
+	mine, other := reflect.ValueOf(*d), reflect.ValueOf(*o)
+	for i := range mine.NumField() {
+		name, _, _ := strings.Cut(mine.Type().Field(i).Tag.Get("json"), ",")
+		if name == "-" {
+			continue // Parent and Hypers
+		}
+		x, y := mine.Field(i).Interface(), other.Field(i).Interface()
+		if reflect.DeepEqual(x, y) {
+			continue
+		}
+		a, errA := json.Marshal(x) // two NaNs are the same, and what is written down counts
+		b, errB := json.Marshal(y)
+		if err := errors.Join(errA, errB); err != nil {
+			return false, fmt.Sprintf("%s cannot be written down: %v", name, err)
+		}
+		if string(a) != string(b) {
+			return false, fmt.Sprintf("%s %s, not %s", name, b, a)
+		}
 	}
 	return true, ""
 }

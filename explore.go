@@ -111,7 +111,7 @@ func (e AddNoise) Explore(s *Space, h Hypers, at Address) (Hypers, []Change) {
 		}
 		r := at.rand(purposeExplore, p.Name)
 		x, _ := v.Float()
-		return Float(p.Bounds.clamp(x + e.Sigma*r.Norm())), opAdd
+		return p.bounded(x+e.Sigma*r.Norm(), opAdd)
 	})
 }
 
@@ -123,11 +123,19 @@ func (Pipeline) Name() string { return "pipeline" }
 
 // Explore implements Explore.
 func (e Pipeline) Explore(s *Space, h Hypers, at Address) (Hypers, []Change) {
-	var all []Change
-	for i, stage := range e {
-		at.Stage = i
-		var changes []Change
-		h, changes = stage.Explore(s, h, at)
+	return e.run(s, h, &at)
+}
+
+// run counts the stages through pipelines within pipelines: no two draw the same.
+func (e Pipeline) run(s *Space, h Hypers, at *Address) (Hypers, []Change) {
+	var all, changes []Change
+	for _, stage := range e {
+		if inner, ok := stage.(Pipeline); ok {
+			h, changes = inner.run(s, h, at)
+		} else {
+			h, changes = stage.Explore(s, h, *at)
+			at.Stage++
+		}
 		all = append(all, changes...)
 	}
 	return h, all
@@ -172,7 +180,10 @@ func (e Pipeline) validate() error {
 	if len(e) == 0 || len(e) > MaxStages {
 		return fmt.Errorf("a pipeline of %d explorers: want 1 to %d", len(e), MaxStages)
 	}
-	for _, stage := range e {
+	for i, stage := range e {
+		if stage == nil {
+			return fmt.Errorf("stage %d of the pipeline is missing", i+1)
+		}
 		if err := validateRule(stage); err != nil {
 			return err
 		}

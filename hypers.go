@@ -144,6 +144,9 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 	case string(b) == "true", string(b) == "false":
 		*v = Truth(b[0] == 't')
 		return nil
+	case string(b) == "null": // no value: one side of a Change
+		*v = Value{}
+		return nil
 	}
 	return v.parseNumber(string(b))
 }
@@ -347,6 +350,9 @@ func (h *Hypers) UnmarshalJSON(b []byte) error {
 		var v Value
 		if err := v.UnmarshalJSON(raw); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
+		}
+		if v.Kind() == 0 {
+			return fmt.Errorf("pbt: %s has no value: want a number, a text, true or false", name)
 		}
 		h.entries = append(h.entries, entry{name.(string), v})
 	}

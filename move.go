@@ -13,6 +13,7 @@ type Address struct {
 	Member int
 	Turn   int64
 	Stage  int
+	Step   int64 // behind the weights that train on; part of no draw, but what a schedule goes by
 }
 
 func (a Address) rand(purpose, detail string) Rand {
@@ -33,12 +34,13 @@ type Change struct {
 
 // What a change did, as a person reads it.
 const (
-	opDrawn = "drawn anew"
-	opUp    = "next up"
-	opDown  = "next down"
-	opOn    = "now exists"
-	opOff   = "exists no longer"
-	opAdd   = "+ noise"
+	opDrawn  = "drawn anew"
+	opUp     = "next up"
+	opDown   = "next down"
+	opOn     = "now exists"
+	opOff    = "exists no longer"
+	opAdd    = "+ noise"
+	opFollow = "→"
 )
 
 // Draw draws a member's first hyperparameters from the initial ranges.
@@ -142,8 +144,8 @@ func (p *Param) draw(r *Rand) Value {
 func between(lo, hi, u float64) float64 { return lo + u*(hi-lo) }
 
 // zeroStep is the share of the bounds' width that stands in for |x| when a linear
-// range reaches 0 or below and x is nearer to 0 than that: ×1.2 then adds a fifth
-// of it, so that 0 is no trap (ray#54755) and values far from 0 still scale.
+// range reaches 0 or below and x is nearer to 0 than that: ×1.2 then moves by a
+// fifth of it, so that 0 is no trap (ray#54755) and values far from 0 still scale.
 const zeroStep = 0.1
 
 // scale moves a value by a factor in the declaration's own space and clamps it.
@@ -152,42 +154,55 @@ func (p *Param) scale(v Value, factor float64) (Value, string) {
 	switch p.Type {
 	case FloatParam:
 		x, _ := v.Float()
-		y := p.Bounds.clamp(p.scaleFloat(x, factor))
-		return Float(y), scaleOp(p.Scale, factor)
+		return p.bounded(p.scaleFloat(x, factor))
 	case IntParam:
 		i, _ := v.Int()
 		x := float64(i)
-		y := math.Round(p.scaleFloat(x, factor)) // half away from zero
-		if y == x {
-			y += math.Copysign(1, factor-1) // a 1 must be able to move
-			if p.StickyZero && x == 0 {
-				y = 0
-			}
+		y, op := p.scaleFloat(x, factor)
+		rounded := math.Round(y)                       // half away from zero
+		if rounded == x && !(p.StickyZero && x == 0) { // a 1 must be able to move
+			step := math.Copysign(1, y-x)
+			rounded, op = x+step, stepOp(step)
 		}
-		return Int(int64(p.Bounds.clamp(y))), scaleOp(p.Scale, factor)
+		return p.bounded(rounded, op)
 	case OrderedParam:
 		return p.neighbour(v, factor > 1)
 	}
 	return v, ""
 }
 
-func (p *Param) scaleFloat(x, factor float64) float64 {
+func (p *Param) scaleFloat(x, factor float64) (y float64, op string) {
+	near := zeroStep * (p.Bounds.Hi - p.Bounds.Lo)
 	switch {
 	case p.Scale == NearOne:
-		return 1 - (1-x)*factor
-	case p.StickyZero || p.Bounds.Lo > 0 || p.Bounds.Hi < 0:
-		return x * factor
+		return 1 - (1-x)*factor, opOf("(1−x) × ", factor)
+	case p.StickyZero || p.Bounds.Lo > 0 || p.Bounds.Hi < 0 || math.Abs(x) >= near:
+		return x * factor, opOf("× ", factor)
 	}
-	size := math.Max(math.Abs(x), zeroStep*(p.Bounds.Hi-p.Bounds.Lo))
-	return x + (factor-1)*size
+	step := (factor - 1) * math.Copysign(near, x)
+	return x + step, stepOp(step)
 }
 
-func scaleOp(s Scale, factor float64) string {
-	f := strconv.FormatFloat(factor, 'g', 4, 64)
-	if s == NearOne {
-		return "(1−x) × " + f
+func stepOp(step float64) string {
+	if step < 0 {
+		return opOf("− ", -step)
 	}
-	return "× " + f
+	return opOf("+ ", step)
+}
+
+func opOf(sign string, x float64) string { return sign + strconv.FormatFloat(x, 'g', 4, 64) }
+
+// bounded is a number of the parameter's type, within its bounds; what was done
+// to it says so where they made a difference.
+func (p *Param) bounded(x float64, op string) (Value, string) {
+	y := p.Bounds.clamp(x)
+	if y != x {
+		op += ", bounded"
+	}
+	if p.Type == IntParam {
+		return Int(int64(y)), op
+	}
+	return Float(y), op
 }
 
 // neighbour is the next value of an ordered list; at an end it turns round, so
@@ -212,6 +227,9 @@ func (p *Param) neighbour(v Value, up bool) (Value, string) {
 func (p *Param) moves() bool {
 	if p.Keep || p.Fixed || p.Type == ConstantParam {
 		return false
+	}
+	if p.Type == FloatParam || p.Type == IntParam {
+		return p.Bounds.Lo < p.Bounds.Hi
 	}
 	return len(p.Values) != 1
 }

@@ -169,11 +169,13 @@ func (p *Policy) explorer() Explore {
 	return p.Explore
 }
 
+// minScored is never more than there are members: that would be never.
 func (p *Policy) minScored(population int) int {
-	if p.MinScored > 0 {
-		return max(2, p.MinScored)
+	least := p.MinScored
+	if least == 0 {
+		least = (population + 1) / 2
 	}
-	return max(2, (population+1)/2)
+	return min(max(2, least), population)
 }
 
 // repairs tells what to do about a broken member. A random search, which never
@@ -197,13 +199,13 @@ func (p *Policy) DecideFailed(pop *Population, space *Space, s Standing) (d Deci
 // drawn from the space.
 func Start(space *Space, seed uint64, member int, given Hypers) (Decision, error) {
 	h, err := space.Complete(given, seed, member, 0)
-	return Decision{Action: Begin, Why: WhyStart, Hypers: h, seed: seed}, err
+	return Decision{Action: Begin, Why: WhyStart, Hypers: h}, err
 }
 
 func (p *Policy) open(pop *Population, s Standing, own Record) Decision {
 	return Decision{
 		Action: Continue, Rule: p.exploiter().Name(), Segment: own.Segment, Score: own.Score,
-		Hypers: s.Hypers, Parent: s.Segment, seed: pop.seed,
+		Hypers: s.Hypers, Parent: s.Segment,
 	}
 }
 
@@ -218,6 +220,10 @@ func (p *Policy) isReady(d *Decision, s Standing) bool {
 func (p *Policy) exploit(d *Decision, pop *Population, s Standing) {
 	if scored, need := pop.Scored(), p.minScored(pop.Size()); scored < need {
 		d.Why, d.Of, d.Need = WhyFewScored, scored, need
+		return
+	}
+	if !pop.ranked[s.Member] { // no score of its own yet: neither loser nor donor
+		d.Why = WhyAlone
 		return
 	}
 	peers := pop.peers(s.Member, p.Window)
@@ -235,6 +241,10 @@ func (p *Policy) exploit(d *Decision, pop *Population, s Standing) {
 	if v.Rival >= 0 {
 		d.Rival = donorOf(pop, v.Rival)
 	}
+	if v.Donor >= 0 && !peers.mayDonate(v.Donor) { // a user's own rule may err
+		d.Why, d.Rival = WhyNotSaved, donorOf(pop, v.Donor)
+		return
+	}
 	if v.Donor >= 0 {
 		d.Action, d.Inherit, d.Rival = Copy, p.Inherit, donorOf(pop, v.Donor)
 	}
@@ -248,10 +258,10 @@ func donorOf(pop *Population, member int) *Donor {
 // explore is the paper's explore(h′, θ′, P): after a copy only, unless the policy
 // says always.
 func (p *Policy) explore(d *Decision, pop *Population, space *Space, s Standing) {
-	at := Address{Seed: pop.seed, Member: s.Member, Turn: s.Turn}
+	at := Address{Seed: pop.seed, Member: s.Member, Turn: s.Turn, Step: pop.records[s.Member].Step}
 	if d.Action == Copy || d.Action == Mend {
 		if d.Inherit != InheritHypers {
-			d.Parent = d.Rival.Segment
+			d.Parent, at.Step = d.Rival.Segment, d.Rival.Step
 		}
 		if d.Inherit != InheritWeights {
 			d.Hypers = space.inherit(s.Hypers, pop.records[d.Rival.Member].Hypers, at)
@@ -266,6 +276,21 @@ func (p *Policy) explore(d *Decision, pop *Population, space *Space, s Standing)
 // of a repair is drawn, as in truncation selection.
 const repairFraction = DefaultFraction
 
+// healthyDonor draws a saved member at the top of those with a finite score, or
+// anywhere among them when nobody at the top is saved; -1 if there is none.
+func healthyDonor(peers Peers, at Address) int {
+	healthy := peers.healthy()
+	top := min(healthy, max(1, Truncation{repairFraction}.cut(healthy)))
+	if peers.pop.ranked[peers.self] && peers.Rank() < top { // oneself, failed at the top, is no donor: the next one is
+		top = min(healthy, top+1)
+	}
+	r := at.rand(purposeExploit, "")
+	if donor := peers.pick(top, &r); donor >= 0 {
+		return donor
+	}
+	return peers.pick(healthy, &r)
+}
+
 // repair gives a broken member healthy weights. It waits for no burn-in and
 // minds no margin.
 func (p *Policy) repair(d Decision, pop *Population, space *Space, s Standing, why Why) Decision {
@@ -276,14 +301,7 @@ func (p *Policy) repair(d Decision, pop *Population, space *Space, s Standing, w
 		return d
 	}
 	if how == RepairCopy {
-		peers := pop.peers(s.Member, 0)
-		r := randAt(pop.seed, s.Member, s.Turn, purposeExploit, "")
-		healthy := peers.finite()
-		donor := peers.pick(max(min(1, healthy), Truncation{repairFraction}.cut(healthy)), &r)
-		if donor < 0 { // nobody at the top is saved, or only oneself is there
-			donor = peers.pick(healthy, &r)
-		}
-		if donor >= 0 {
+		if donor := healthyDonor(pop.peers(s.Member, 0), at); donor >= 0 {
 			d.Action, d.Inherit, d.Rival = Mend, InheritBoth, donorOf(pop, donor)
 			p.explore(&d, pop, space, s)
 			return d

@@ -2,6 +2,7 @@ package pbt
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 	"sort"
@@ -9,7 +10,8 @@ import (
 
 // Record is one outcome as the population sees it: the score, and the weights
 // and hyperparameters that earned it. It never changes; when a member copies
-// another, it stands in the population with the other's record.
+// another's weights, it stands in the population with the other's record until it
+// reports one of its own.
 type Record struct {
 	Segment int64     // the segment that ended in this outcome
 	Score   Score     // as the user measures it
@@ -19,119 +21,145 @@ type Record struct {
 	Saved   bool      // whether a checkpoint of these weights exists: without one, never a donor
 }
 
-// Population holds each member's newest record, ranked. Setting a record costs
-// a binary search and one move of a few kilobytes at 10,000 members; nothing
-// else grows. It is not safe for concurrent use.
+// Population holds each member's newest record, and ranks those that are members'
+// own. Setting a record costs
+// nearly the same at ten members and at ten thousand, and allocates nothing. It
+// is not safe for concurrent use.
 type Population struct {
-	goal    Goal
-	seed    uint64
-	records []Record
-	fitness []float64
-	tie     []uint64
-	scored  []bool
-	order   []int32 // scored members, best first
-	scratch []int32 // order, narrowed to comparable members, for one decision
+	goal               Goal
+	seed               uint64
+	records            []Record
+	steps              []int64 // of the records, side by side for comparison windows
+	spots              []spot  // of ranked members, by number
+	scored             []bool  // whether a member has a record
+	ranked             []bool  // whether that record is its own
+	ranking            ranking // of members with a record of their own
+	latest, latestRank int     // the member set last, who usually decides next, and its place
+	nearby             []spot  // the ranking, narrowed to comparable members, for one decision
 }
 
 // NewPopulation returns a population of n members without scores. The seed
 // orders equal scores at random, but always the same way.
 func NewPopulation(n int, goal Goal, seed uint64) *Population {
 	return &Population{
-		goal: goal, seed: seed,
-		records: make([]Record, n), fitness: make([]float64, n), tie: make([]uint64, n), scored: make([]bool, n),
-		order: make([]int32, 0, n), scratch: make([]int32, 0, n),
+		goal: goal, seed: seed, latest: -1,
+		records: make([]Record, n), steps: make([]int64, n), spots: make([]spot, n),
+		scored: make([]bool, n), ranked: make([]bool, n),
 	}
 }
 
 // Size is the number of members, scored or not.
 func (p *Population) Size() int { return len(p.records) }
 
-// Scored is the number of members with a record.
-func (p *Population) Scored() int { return len(p.order) }
+// Scored is the number of members with a record of their own.
+func (p *Population) Scored() int { return p.ranking.size }
 
 // Goal tells whether a high score is good.
 func (p *Population) Goal() Goal { return p.goal }
 
-// Set gives a member a new record.
+// Set gives a member a new record of its own.
 func (p *Population) Set(member int, r Record) {
-	if p.scored[member] {
-		at := p.find(p.order, member)
-		p.order = slices.Delete(p.order, at, at+1)
-	}
-	p.records[member], p.scored[member] = r, true
-	p.fitness[member] = p.goal.fitness(r.Score)
+	p.unrank(member)
 	tie := randAt(p.seed, member, r.Segment, purposeTie, "")
-	p.tie[member] = tie.state
-	at := p.find(p.order, member)
-	p.order = slices.Insert(p.order, at, int32(member))
+	s := spot{fitness: p.goal.fitness(r.Score), tie: uint32(tie.state >> 32), member: int32(member)}
+	p.records[member], p.steps[member], p.spots[member] = r, r.Step, s
+	p.scored[member], p.ranked[member] = true, true
+	p.latest, p.latestRank = member, p.ranking.insert(s)
 }
 
-// Record returns a member's newest record, and whether it has one.
+// Adopt makes a member that has copied weights stand with its donor's record. It
+// is not ranked with it, and is nobody's donor, before it has reported on its own:
+// else one lucky score would live on for as long as anybody holds a copy of it.
+func (p *Population) Adopt(member int, r Record) {
+	p.unrank(member)
+	p.records[member], p.steps[member], p.scored[member] = r, r.Step, true
+}
+
+func (p *Population) unrank(member int) {
+	if p.ranked[member] {
+		p.ranking.remove(p.spots[member])
+		p.ranked[member] = false
+	}
+	p.latest = -1
+}
+
+// Ranked tells whether a member's record is its own.
+func (p *Population) Ranked(member int) bool { return p.ranked[member] }
+
+// Record returns the record a member stands with, and whether it has one.
 func (p *Population) Record(member int) (Record, bool) { return p.records[member], p.scored[member] }
 
-// Rank is a scored member's place, 0 for the best.
-func (p *Population) Rank(member int) int { return p.find(p.order, member) }
+// Rank is a ranked member's place, 0 for the best; of another, the number of
+// ranked members.
+func (p *Population) Rank(member int) int {
+	if !p.ranked[member] {
+		return p.ranking.size
+	}
+	if member == p.latest {
+		return p.latestRank
+	}
+	return p.ranking.rank(p.spots[member])
+}
 
 // At is the member at a place, 0 for the best.
-func (p *Population) At(rank int) int { return int(p.order[rank]) }
-
-// find is the place of a member in a ranked list, or where it belongs.
-func (p *Population) find(order []int32, member int) int {
-	at, _ := slices.BinarySearchFunc(order, int32(member), p.compare)
-	return at
-}
-
-// compare orders members: better score, then a draw, then number.
-func (p *Population) compare(a, b int32) int {
-	if p.fitness[a] != p.fitness[b] {
-		return cmp.Compare(p.fitness[b], p.fitness[a])
-	}
-	if p.tie[a] != p.tie[b] {
-		return cmp.Compare(p.tie[a], p.tie[b])
-	}
-	return cmp.Compare(a, b)
-}
+func (p *Population) At(rank int) int { return int(p.ranking.at(rank).member) }
 
 // peers returns the members that self is compared with, itself included:
-// everybody with a record, or only records at most window steps away from its own.
+// everybody with a record of their own, or only those at most window steps away.
 func (p *Population) peers(self int, window int64) Peers {
-	order := p.order
-	if window > 0 && p.scored[self] {
-		own := p.records[self].Step
-		order = p.scratch[:0]
-		for _, m := range p.order {
-			if away := p.records[m].Step - own; away <= window && -away <= window {
-				order = append(order, m)
-			}
-		}
-		p.scratch = order
+	if !p.ranked[self] {
+		return Peers{pop: p, self: self, rank: p.ranking.size}
 	}
-	return Peers{pop: p, self: self, order: order}
+	if window <= 0 {
+		return Peers{pop: p, self: self, rank: p.Rank(self)}
+	}
+	if p.nearby == nil {
+		p.nearby = make([]spot, 0, len(p.records))
+	}
+	own := p.steps[self]
+	p.nearby = p.nearby[:0]
+	for s := range p.ranking.all() {
+		if away := p.steps[s.member] - own; away <= window && -away <= window {
+			p.nearby = append(p.nearby, s)
+		}
+	}
+	return Peers{pop: p, self: self, rank: within(p.nearby, &p.spots[self]), near: p.nearby}
 }
 
 // Peers is what an exploit rule sees: one member among those it is compared
 // with, in order of rank. Fitness is the score turned so that higher is better,
 // and −Inf for a score that is not finite.
 type Peers struct {
-	pop   *Population
-	self  int
-	order []int32
+	pop  *Population
+	self int
+	rank int
+	near []spot // those within the comparison window; nil for everybody
 }
 
 // Self is the number of the member that decides.
 func (p Peers) Self() int { return p.self }
 
 // Len is the number of members compared, oneself included.
-func (p Peers) Len() int { return len(p.order) }
+func (p Peers) Len() int {
+	if p.near == nil {
+		return p.pop.ranking.size
+	}
+	return len(p.near)
+}
 
 // Rank is one's own place, 0 for the best.
-func (p Peers) Rank() int { return p.pop.find(p.order, p.self) }
+func (p Peers) Rank() int { return p.rank }
 
 // At is the member at a place, 0 for the best.
-func (p Peers) At(rank int) int { return int(p.order[rank]) }
+func (p Peers) At(rank int) int {
+	if p.near == nil {
+		return p.pop.At(rank)
+	}
+	return int(p.near[rank].member)
+}
 
 // Fitness is a member's score, higher is better.
-func (p Peers) Fitness(member int) float64 { return p.pop.fitness[member] }
+func (p Peers) Fitness(member int) float64 { return p.pop.spots[member].fitness }
 
 // Record is a member's newest record.
 func (p Peers) Record(member int) Record { return p.pop.records[member] }
@@ -141,10 +169,10 @@ func (p Peers) Goal() Goal { return p.pop.goal }
 
 // Other draws one of the others uniformly; -1 when there is none.
 func (p Peers) Other(r *Rand) int {
-	if len(p.order) < 2 {
+	if p.Len() < 2 {
 		return -1
 	}
-	i := r.IntN(len(p.order) - 1)
+	i := r.IntN(p.Len() - 1)
 	if i >= p.Rank() {
 		i++
 	}
@@ -156,11 +184,36 @@ func (p Peers) Other(r *Rand) int {
 // better is how many of those places have such a score; member is -1 when none
 // of them is saved.
 func (p Peers) Donor(top int, margin float64, r *Rand) (member, better int) {
-	bar := p.Fitness(p.self) + margin
-	better = sort.Search(min(top, len(p.order)), func(i int) bool {
-		return !(p.Fitness(p.At(i)) > bar) // the ranks are in order: the rest is not better either
-	})
+	better = min(top, p.above(p.Fitness(p.self)+margin))
 	return p.pick(better, r), better
+}
+
+// above is how many places have a fitness higher than a bar; they come first.
+func (p Peers) above(bar float64) int {
+	if p.near == nil {
+		return p.pop.ranking.above(bar)
+	}
+	return sort.Search(len(p.near), func(i int) bool { return !(p.near[i].fitness > bar) })
+}
+
+// healthy is how many places have a finite score; they come first.
+func (p Peers) healthy() int { return p.above(math.Inf(-1)) }
+
+// first yields the members at the first n places.
+func (p Peers) first(n int) iter.Seq[int] {
+	all := p.pop.ranking.all()
+	if p.near != nil {
+		all = slices.Values(p.near)
+	}
+	return func(yield func(int) bool) {
+		left := n
+		for s := range all {
+			if left == 0 || !yield(int(s.member)) {
+				return
+			}
+			left--
+		}
+	}
 }
 
 // pick draws uniformly among the saved members at the first n places, oneself
@@ -173,8 +226,8 @@ func (p Peers) pick(n int, r *Rand) int {
 		return m
 	}
 	donors := 0 // rare: count, and draw among those that remain, which keeps the draw uniform
-	for _, m := range p.order[:n] {
-		if p.mayDonate(int(m)) {
+	for m := range p.first(n) {
+		if p.mayDonate(m) {
 			donors++
 		}
 	}
@@ -182,12 +235,12 @@ func (p Peers) pick(n int, r *Rand) int {
 		return -1
 	}
 	skip := r.IntN(donors)
-	for _, m := range p.order[:n] {
-		if !p.mayDonate(int(m)) {
+	for m := range p.first(n) {
+		if !p.mayDonate(m) {
 			continue
 		}
 		if skip == 0 {
-			return int(m)
+			return m
 		}
 		skip--
 	}
@@ -195,11 +248,6 @@ func (p Peers) pick(n int, r *Rand) int {
 }
 
 func (p Peers) mayDonate(member int) bool { return member != p.self && p.pop.records[member].Saved }
-
-// finite is how many places have a finite score; they come first.
-func (p Peers) finite() int {
-	return sort.Search(len(p.order), func(i int) bool { return math.IsInf(p.Fitness(p.At(i)), -1) })
-}
 
 // LastSamples is what a record remembers of single results: the newest
 // SampleWindow of its ancestry's and its own. A trainer that reports none counts

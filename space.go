@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 // ParamType says which values a hyperparameter may take. It comes from the
@@ -214,6 +215,9 @@ func checkName(name string) error {
 			return errors.New("a name has no empty part between dots")
 		}
 	}
+	if !utf8.ValidString(name) {
+		return errors.New("a name must be valid UTF-8")
+	}
 	for _, c := range name {
 		if c < ' ' || c == '{' || c == '}' || c == '"' || c == 0x7f {
 			return fmt.Errorf("a name has no %q in it", c)
@@ -266,6 +270,9 @@ func (p *Param) checkRange() error {
 			return fmt.Errorf("%s [%g, %g]: whole numbers reach to 2^53", r.what, r.Lo, r.Hi)
 		}
 	}
+	if p.Scale > NearOne {
+		return fmt.Errorf("unknown scale %d", p.Scale)
+	}
 	if p.Type == IntParam && p.Scale == NearOne {
 		return errors.New("a whole number has no near-one scale")
 	}
@@ -290,6 +297,9 @@ func (p *Param) checkValues() error {
 		}
 		if len(v.text) > MaxNameLength {
 			return fmt.Errorf("value %d is longer than %d bytes", i+1, MaxNameLength)
+		}
+		if !utf8.ValidString(v.text) {
+			return fmt.Errorf("value %d must be valid UTF-8", i+1)
 		}
 		for _, w := range p.Values[:i] {
 			if v == w {

@@ -32,7 +32,7 @@ func Train[W any](o Options, model Model[W]) (Result[W], error) {
 		}
 		deciding := run.deciding(turn)
 		for _, i := range deciding {
-			run.decisions[i] = o.Policy.Decide(run.population, o.Space, run.standing(i)) // ready, exploit, explore
+			run.decisions[i] = run.policy.Decide(run.population, run.space, run.standing(i)) // ready, exploit, explore
 		}
 		run.adopt(deciding) // h, θ, p ← h′, θ′, p′
 	}

@@ -53,6 +53,8 @@ type Result[W any] struct {
 // training is the state of one Train.
 type training[W any] struct {
 	options    Options
+	policy     *Policy
+	space      *Space
 	model      Model[W]
 	population *Population
 	members    []trainee[W]
@@ -87,10 +89,16 @@ func begin[W any](o Options, model Model[W]) (*training[W], error) {
 	}
 	var faults []error
 	if o.Members < 1 {
-		faults = append(faults, errors.New("Members: want at least one"))
+		faults = append(faults, fmt.Errorf("want at least one member, not %d", o.Members))
 	}
 	if o.Steps < 1 || o.Block < 1 {
-		faults = append(faults, errors.New("Steps and Block: want at least one step"))
+		faults = append(faults, fmt.Errorf("want at least one step, not %d in blocks of %d", o.Steps, o.Block))
+	}
+	if len(o.Initial) > o.Members {
+		faults = append(faults, fmt.Errorf("%d initial points are given for %d members", len(o.Initial), o.Members))
+	}
+	if o.Order > LockStep {
+		faults = append(faults, fmt.Errorf("unknown order %d: want FairTurns, RandomTurns or LockStep", o.Order))
 	}
 	if model.Init == nil || model.Step == nil || model.Eval == nil {
 		faults = append(faults, errors.New("a Model needs Init, Step and Eval"))
@@ -103,7 +111,7 @@ func begin[W any](o Options, model Model[W]) (*training[W], error) {
 		return nil, fmt.Errorf("pbt.Train: %w", err)
 	}
 	t := &training[W]{
-		options: o, model: model, population: NewPopulation(o.Members, o.Goal, o.Seed),
+		options: o, policy: &o.Policy, space: o.Space, model: model, population: NewPopulation(o.Members, o.Goal, o.Seed),
 		members: make([]trainee[W], o.Members), decisions: make([]Decision, o.Members),
 	}
 	for i := range t.members {
@@ -229,7 +237,7 @@ func (t *training[W]) adopt(deciding []int) {
 		if d.TakesWeights() {
 			donor := &held[d.Rival.Member]
 			m.theta, m.step, m.ancestors = t.copyOf(donor.theta), donor.step, donor.ancestors
-			t.population.Set(i, records[k])
+			t.population.Adopt(i, records[k])
 		}
 		if d.Action == Restart {
 			t.freshen(i)

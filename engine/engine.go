@@ -38,6 +38,8 @@ type Config struct {
 	Patience time.Duration       // how long a trainer may take to stop when asked; 0 means DefaultPatience
 	Disk     []checkpoint.Option // for tests that break disks
 	Clock    func() int64        // Unix nanoseconds; nil means the system's, kept from going back
+
+	journalFault func([]journal.Row) error // for tests: why these rows cannot be written; nil for none
 }
 
 // View is a batch of durable events with the state after them. It is valid during
@@ -75,8 +77,7 @@ type Engine struct {
 	store   *checkpoint.Store
 	machine *machine.Machine
 	clock   func() int64
-	write   func([]journal.Row) error // journal.Append, unless a test breaks it
-	seq     int64                     // of the newest row in the journal
+	seq     int64 // of the newest row in the journal
 	sweeper *sweeper
 
 	inbox     chan message
@@ -126,7 +127,6 @@ func prepare(c Config) (*Engine, error) {
 		c.Patience = DefaultPatience
 	}
 	e := &Engine{config: c, clock: c.Clock}
-	e.write = func(rows []journal.Row) error { return e.journal.Append(rows) }
 	if e.clock == nil {
 		e.clock = steadyClock()
 	}

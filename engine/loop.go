@@ -153,7 +153,7 @@ func (e *Engine) commit() error {
 			Body: e.bodies[start:len(e.bodies):len(e.bodies)],
 		})
 	}
-	if err := e.write(e.rows); err != nil {
+	if err := e.append(e.rows); err != nil {
 		return e.explainCommit(err)
 	}
 	if e.config.Observe != nil {
@@ -161,6 +161,15 @@ func (e *Engine) commit() error {
 	}
 	e.events = e.events[:0]
 	return nil
+}
+
+func (e *Engine) append(rows []journal.Row) error {
+	if e.config.journalFault != nil {
+		if err := e.config.journalFault(rows); err != nil {
+			return err
+		}
+	}
+	return e.journal.Append(rows)
 }
 
 func (e *Engine) explainCommit(err error) error {

@@ -176,7 +176,7 @@ func (m *Machine) flushAdoptions() {
 	for _, a := range m.adopting {
 		mem := &m.members[a.member]
 		old := mem.record
-		m.pop.Set(a.member, a.record)
+		m.pop.Adopt(a.member, a.record)
 		mem.record, mem.step = a.record.Segment, a.record.Step
 		if holds(LawCheckpointHeld) {
 			m.keep.need(mem.record)
@@ -205,6 +205,7 @@ func (m *Machine) applyLeased(at int64, b *Leased) error {
 	mem.state = StateRunning
 	mem.lease = lease{id: b.Lease, worker: b.Worker, since: at, beat: at}
 	m.leased.add(b.Member)
+	m.due = min(m.due, m.leaseEnds(&mem.lease))
 	return nil
 }
 

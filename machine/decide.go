@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt"
@@ -17,14 +18,20 @@ func (m *Machine) settle(now int64) {
 		if b != nil && !b.Opens(m.deciding.len(), m.active(), time.Duration(now-m.since)) {
 			break
 		}
-		batch := m.deciding.sorted(&m.batch) // by number: the order of arrival decides nothing
-		if b == nil {
-			batch = batch[:1]
-		}
-		m.decideTogether(now, batch)
+		m.decideTogether(now, m.together(b)) // by number: the order of arrival decides nothing
 	}
 	m.checkDisk(now)
 	m.checkEnd(now)
+}
+
+// together are the members that decide next from the same population: all that
+// wait at a barrier, otherwise one after another.
+func (m *Machine) together(b *pbt.Barrier) []int {
+	if b != nil {
+		return m.deciding.sorted(&m.batch)
+	}
+	m.batch = append(m.batch[:0], slices.Min(m.deciding.list))
+	return m.batch
 }
 
 func (m *Machine) checkTarget(now int64) {
@@ -35,7 +42,7 @@ func (m *Machine) checkTarget(now int64) {
 
 func (m *Machine) checkWall(now int64) {
 	wall := m.spec.Budget.Wall
-	if m.phase == PhaseRunning && wall > 0 && m.Worked(now) >= wall {
+	if m.phase == PhaseRunning && wall > 0 && m.workedAt(now) >= wall {
 		m.emit(now, &Ending{Reason: fmt.Sprintf("the wall time of %s is over", wall)})
 	}
 }
@@ -60,14 +67,16 @@ func (m *Machine) active() int { return len(m.members) - m.idle() }
 
 func (m *Machine) idle() int { return int(m.counts.done) }
 
+// planned is a decision that is not an event yet.
+type planned struct {
+	member   int
+	decision pbt.Decision
+}
+
 // decideTogether plans the next segments of members at a ready point, all from
 // the same population.
 func (m *Machine) decideTogether(now int64, members []int) {
-	type planned struct {
-		member   int
-		decision pbt.Decision
-	}
-	var plans []planned
+	plans := m.plans[:0]
 	var done []MemberDone
 	extra := int64(0) // promised to those planned before in this batch
 	for _, i := range members {
@@ -90,12 +99,18 @@ func (m *Machine) decideTogether(now int64, members []int) {
 	for k, p := range plans {
 		m.decide(now, p.member, p.decision, len(plans)-1-k)
 	}
+	clear(plans)
+	m.plans = plans
 }
 
 // Decision decides anew, from the state as it is, how a member at a ready point
 // goes on; ok is false if it cannot. `pbt verify` compares it with the journal.
 func (m *Machine) Decision(i int) (d pbt.Decision, ok bool) {
 	mem := &m.members[i]
+	if mem.plan.segment == 0 { // it found no budget left at the start, and now there is more
+		d, err := m.begin(i)
+		return d, err == nil
+	}
 	s := pbt.Standing{
 		Member: i, Turn: mem.plan.turn + 1, Segment: mem.record, Hypers: mem.plan.hypers,
 		Spent: mem.spent, SinceReady: mem.spent - mem.readyAt, SinceCopy: mem.spent - mem.copiedAt,

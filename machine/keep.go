@@ -9,6 +9,7 @@ type keeper struct {
 	nodes   map[int64]*node // by segment; looked up, never ranged over
 	spares  []int64         // wanted but not needed, in the order they became so
 	garbage []string
+	unused  []*node // for use again
 	total   int64 // bytes of all checkpoints kept
 	needed  int64 // bytes of those that somebody needs
 }
@@ -26,7 +27,8 @@ func (k *keeper) setPolicy(p Keep) { k.policy = p; k.shrink() }
 
 // add brings a new checkpoint; the caller needs it at once.
 func (k *keeper) add(segment, parent int64, c Checkpoint) {
-	n := &node{checkpoint: c}
+	n := k.newNode()
+	n.checkpoint = c
 	k.nodes[segment] = n
 	k.total += c.Bytes
 	if k.policy.Everything {
@@ -36,6 +38,17 @@ func (k *keeper) add(segment, parent int64, c Checkpoint) {
 		n.parent = parent
 		k.nodes[parent].wants++
 	}
+}
+
+func (k *keeper) newNode() *node {
+	last := len(k.unused) - 1
+	if last < 0 {
+		return &node{}
+	}
+	n := k.unused[last]
+	k.unused = k.unused[:last]
+	*n = node{}
+	return n
 }
 
 // name is a segment's checkpoint directory, "" if it is gone.
@@ -82,6 +95,7 @@ func (k *keeper) free(segment int64, n *node) {
 		if n.checkpoint.ID != "" {
 			k.garbage = append(k.garbage, n.checkpoint.ID)
 		}
+		k.unused = append(k.unused, n)
 		parent := k.nodes[n.parent]
 		if parent == nil {
 			return

@@ -3,6 +3,10 @@ package machine
 import (
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/seed-7a1a2db0/pbt"
 )
@@ -43,9 +47,13 @@ type Machine struct {
 	failing  int    // failures in a row with nothing finished between
 
 	now      int64 // time of the newest event
+	heard    int64 // soft: time of the newest input
+	ahead    int64 // soft: how far this machine's time is ahead of the clock
 	openedAt int64
 	worked   int64 // time at work in earlier sittings
+	due      int64 // soft: no lease ends by itself before
 	batch    []int // scratch
+	plans    []planned
 
 	counts Counts
 	out    []Event
@@ -137,6 +145,7 @@ func (m *Machine) setSpec(spec Spec) {
 	}
 	m.spec = spec
 	m.keep.setPolicy(spec.Keep)
+	m.watchLeases()
 }
 
 // Handle takes one input at a time (Unix nanoseconds) and returns its answer and
@@ -144,10 +153,19 @@ func (m *Machine) setSpec(spec Spec) {
 // next Handle; nobody may be told before they are durable.
 func (m *Machine) Handle(now int64, in Input) (Answer, []Event) {
 	m.out = m.out[:0]
-	now = max(now, m.now) // a clock set back stops time; it does not turn it round
+	now = m.steady(now)
 	answer := m.handle(now, in)
 	m.settle(now)
 	return answer, m.out
+}
+
+// steady is the machine's own time. It goes forward with the clock; where the clock
+// is set back, it goes on from where it was, so that leases and deadlines still end.
+func (m *Machine) steady(clock int64) int64 {
+	m.heard = max(m.heard, m.now)
+	m.ahead = max(m.ahead, m.heard-clock)
+	m.heard = clock + m.ahead
+	return m.heard
 }
 
 func (m *Machine) handle(now int64, in Input) Answer {
@@ -189,17 +207,26 @@ func (m *Machine) start(now int64, in Start) error {
 	}
 	m.emit(now, &RunStarted{Experiment: in.Experiment, Seed: m.spec.Seed, Version: in.Version, Source: in.Source})
 	for i := range m.members {
-		var given pbt.Hypers
-		if i < len(m.spec.Initial) {
-			given = m.spec.Initial[i]
-		}
-		d, err := pbt.Start(m.spec.Space, m.spec.Seed, i, given)
+		d, err := m.begin(i)
 		if err != nil {
-			return fmt.Errorf("initial point %d: %w", i+1, err) // Validate has asked before
+			return err
 		}
 		m.decide(now, i, d, 0)
 	}
 	return nil
+}
+
+// begin is a member's first decision.
+func (m *Machine) begin(i int) (pbt.Decision, error) {
+	var given pbt.Hypers
+	if i < len(m.spec.Initial) {
+		given = m.spec.Initial[i]
+	}
+	d, err := pbt.Start(m.spec.Space, m.spec.Seed, i, given)
+	if err != nil {
+		return d, fmt.Errorf("initial point %d: %w", i+1, err) // Validate has asked before
+	}
+	return d, nil
 }
 
 func (m *Machine) open(now int64, in Open) error {
@@ -228,7 +255,7 @@ func (m *Machine) ask(now int64, worker string) *Task {
 	}
 	i := m.queue.first()
 	p := &m.members[i].plan
-	m.emit(now, &Leased{Segment: p.segment, Member: i, Lease: m.leases + 1, Worker: worker})
+	m.emit(now, &Leased{Segment: p.segment, Member: i, Lease: m.leases + 1, Worker: writable(worker)})
 	return m.task(i)
 }
 
@@ -239,12 +266,24 @@ func (m *Machine) task(i int) *Task {
 		Lease: mem.lease.id, Segment: p.segment, Member: i, Turn: p.turn, Parent: p.parent,
 		From: p.from, Steps: p.steps, Hypers: p.hypers,
 		Seed: pbt.TrainSeed(m.spec.Seed, i, p.turn, p.failures), WeightSeed: pbt.WeightSeed(m.spec.Seed, i, p.turn),
-		Save: fmt.Sprintf("s%09d-%d", p.segment, mem.lease.id),
+		Save: checkpointName(p.segment, mem.lease.id),
 	}
 	if p.parent != 0 {
 		t.Load = m.keep.name(p.parent)
 	}
 	return t
+}
+
+// checkpointName is what fmt.Sprintf("s%09d-%d") says, without its price.
+func checkpointName(segment, lease int64) string {
+	var room [48]byte
+	digits := strconv.AppendInt(room[:0], segment, 10)
+	name := append(room[len(digits):len(digits)], 's')
+	for range 9 - len(digits) {
+		name = append(name, '0')
+	}
+	name = append(append(name, digits...), '-')
+	return string(strconv.AppendInt(name, lease, 10))
 }
 
 // report takes an outcome, or refuses it whole.
@@ -262,6 +301,9 @@ func (m *Machine) report(now int64, r Report) error {
 		Segment: mem.plan.segment, Member: r.Member, Lease: r.Lease, Score: r.Score, Samples: r.Samples, Metrics: r.Metrics,
 		Step: mem.plan.from + mem.plan.steps, Spent: mem.spent + mem.plan.steps, Checkpoint: r.Checkpoint, Times: r.Times,
 	})
+	if !holds(LawReplay) {
+		mem.readyAt = mem.spent // no event says so
+	}
 	return nil
 }
 
@@ -281,6 +323,9 @@ func (m *Machine) checkLease(id, segment int64, i int) error {
 }
 
 func (m *Machine) refuse(now, lease, segment int64, i int, err error, checkpoint string) {
+	if i < 0 || i >= len(m.members) { // a confused client, or a malicious one
+		i = NoMember
+	}
 	m.emit(now, &Refused{Segment: segment, Member: i, Lease: lease, Why: err.Error(), Checkpoint: checkpoint})
 }
 
@@ -305,14 +350,22 @@ func (m *Machine) failed(now int64, i int, kind FailureKind, text string) {
 	if len(text) > maxErrorText {
 		text = text[:maxErrorText/2] + "\n…\n" + text[len(text)-maxErrorText/2:]
 	}
+	text = writable(text)
 	m.emit(now, &Failed{
 		Segment: mem.plan.segment, Member: i, Lease: mem.lease.id, Fault: kind, Error: text,
 		Attempt: attempt, Final: kind.counts() && attempt > m.spec.Retries,
 	})
-	if kind == FailDisk {
+	switch {
+	case kind == FailDisk:
 		m.pause(now, "the disk is full: "+text)
+	case m.failing >= m.spec.FailureLimit:
+		m.pause(now, fmt.Sprintf("%d segments have failed in a row, with nothing finished between: mend the trainer, then resume (the members say how they failed)", m.failing))
 	}
 }
+
+// writable is a text as the journal can hold it: what a program prints need not
+// be UTF-8, and what is replayed must be what was there.
+func writable(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 func (m *Machine) beat(now int64, b Beat) {
 	if b.Member >= 0 && b.Member < len(m.members) && m.members[b.Member].lease.id == b.Lease {
@@ -320,9 +373,40 @@ func (m *Machine) beat(now int64, b Beat) {
 	}
 }
 
+// leaseEnds is when a lease ends by itself; math.MaxInt64 for never.
+func (m *Machine) leaseEnds(l *lease) int64 {
+	end := int64(math.MaxInt64)
+	if m.spec.Timeout > 0 {
+		end = after(l.since, m.spec.Timeout)
+	}
+	if m.spec.Silence > 0 {
+		end = min(end, after(max(l.beat, l.since), m.spec.Silence))
+	}
+	return end
+}
+
+// after is t + d, or for ever.
+func after(t int64, d time.Duration) int64 {
+	if t > math.MaxInt64-int64(d) {
+		return math.MaxInt64
+	}
+	return t + int64(d)
+}
+
+// watchLeases finds out when the first lease ends by itself. That is not done for
+// each lease that comes or goes: with ten thousand of them it would cost more than
+// everything else. A new lease can only bring that time forward; a beat or the end
+// of a lease puts it off, which is noticed when the time has come.
+func (m *Machine) watchLeases() {
+	m.due = math.MaxInt64
+	for _, i := range m.leased.list {
+		m.due = min(m.due, m.leaseEnds(&m.members[i].lease))
+	}
+}
+
 // expire ends the leases whose time is up.
 func (m *Machine) expire(now int64) {
-	if m.spec.Timeout == 0 && m.spec.Silence == 0 || !holds(LawLeaseEnds) {
+	if now < m.due || !holds(LawLeaseEnds) {
 		return
 	}
 	for _, i := range m.leased.sorted(&m.batch) {
@@ -334,11 +418,12 @@ func (m *Machine) expire(now int64) {
 			m.failed(now, i, FailLost, fmt.Sprintf("worker %s has been silent for %s", l.worker, m.spec.Silence))
 		}
 	}
+	m.watchLeases()
 }
 
 func (m *Machine) pause(now int64, reason string) {
 	if m.phase == PhaseRunning || m.phase == PhaseEnding {
-		m.emit(now, &Paused{Reason: reason})
+		m.emit(now, &Paused{Reason: writable(reason)})
 	}
 }
 

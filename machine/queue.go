@@ -2,7 +2,6 @@ package machine
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
 )
 
@@ -40,35 +39,53 @@ func (q *turnQueue) first() int {
 	return q.turns[0].member
 }
 
-func (q *turnQueue) push(t turn) { heap.Push((*turnHeap)(q), t) }
-
-func (q *turnQueue) remove(member int) { heap.Remove((*turnHeap)(q), q.place[member]-1) }
-
-type turnHeap turnQueue
-
-func (h *turnHeap) Len() int           { return len(h.turns) }
-func (h *turnHeap) Less(i, j int) bool { return h.turns[i].before(h.turns[j]) }
-
-func (h *turnHeap) Swap(i, j int) {
-	h.turns[i], h.turns[j] = h.turns[j], h.turns[i]
-	h.place[h.turns[i].member], h.place[h.turns[j].member] = i+1, j+1
-}
-
-func (h *turnHeap) Push(x any) {
-	t := x.(turn)
-	for len(h.place) <= t.member {
-		h.place = append(h.place, 0)
+func (q *turnQueue) push(t turn) {
+	for len(q.place) <= t.member {
+		q.place = append(q.place, 0)
 	}
-	h.turns = append(h.turns, t)
-	h.place[t.member] = len(h.turns)
+	q.turns = append(q.turns, t)
+	q.rise(len(q.turns)-1, t)
 }
 
-func (h *turnHeap) Pop() any {
-	t := h.turns[len(h.turns)-1]
-	h.turns = h.turns[:len(h.turns)-1]
-	h.place[t.member] = 0
-	return t
+func (q *turnQueue) remove(member int) {
+	at, last := q.place[member]-1, len(q.turns)-1
+	moved := q.turns[last]
+	q.turns, q.place[member] = q.turns[:last], 0
+	switch {
+	case at == last:
+	case at > 0 && moved.before(q.turns[(at-1)/2]):
+		q.rise(at, moved)
+	default:
+		q.sink(at, moved)
+	}
 }
+
+// rise puts a turn at an index, or as far above it as it belongs.
+func (q *turnQueue) rise(at int, t turn) {
+	for at > 0 && t.before(q.turns[(at-1)/2]) {
+		q.put(at, q.turns[(at-1)/2])
+		at = (at - 1) / 2
+	}
+	q.put(at, t)
+}
+
+// sink puts a turn at an index, or as far below it as it belongs.
+func (q *turnQueue) sink(at int, t turn) {
+	for {
+		child := 2*at + 1
+		if child+1 < len(q.turns) && q.turns[child+1].before(q.turns[child]) {
+			child++
+		}
+		if child >= len(q.turns) || !q.turns[child].before(t) {
+			break
+		}
+		q.put(at, q.turns[child])
+		at = child
+	}
+	q.put(at, t)
+}
+
+func (q *turnQueue) put(at int, t turn) { q.turns[at], q.place[t.member] = t, at+1 }
 
 // memberSet is a set of members that any can join and leave at once.
 type memberSet struct {

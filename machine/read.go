@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ type MemberView struct {
 	Step        int64       `json:"step"`  // behind the weights it holds
 	Spent       int64       `json:"spent"` // trained by this member itself
 	Score       *pbt.Score  `json:"score"` // of its record; null before the first
-	Rank        int         `json:"rank"`  // 1 is the best; 0 before the first score
+	Rank        int         `json:"rank"`  // 1 is the best; 0 while it has no record of its own
 	Hypers      pbt.Hypers  `json:"hypers"`
 	Segment     int64       `json:"segment"`             // its current one
 	Record      int64       `json:"record"`              // the segment that it stands in the population with
@@ -35,7 +36,10 @@ func (m *Machine) Member(i int) MemberView {
 		Failures: mem.failures, Lost: mem.lost, LastFailure: mem.lastFailure,
 	}
 	if r, ok := m.pop.Record(i); ok {
-		v.Score, v.Rank = &r.Score, m.pop.Rank(i)+1
+		v.Score = &r.Score
+		if m.pop.Ranked(i) {
+			v.Rank = m.pop.Rank(i) + 1
+		}
 	}
 	return v
 }
@@ -75,9 +79,11 @@ func (m *Machine) Segments() int64 { return m.segments }
 // LastEvent is the time of the newest event, in Unix nanoseconds.
 func (m *Machine) LastEvent() int64 { return m.now }
 
-// Worked is how long the run has been at work: sittings count, the time between
-// them does not.
-func (m *Machine) Worked(now int64) time.Duration {
+// Worked is how long the run has been at work by the clock's now: sittings count,
+// the time between them does not.
+func (m *Machine) Worked(now int64) time.Duration { return m.workedAt(now + m.ahead) }
+
+func (m *Machine) workedAt(now int64) time.Duration {
 	if m.openedAt == 0 {
 		return 0
 	}
@@ -118,22 +124,17 @@ func (m *Machine) Live(member int, lease int64) bool {
 // CheckpointBytes is how much the kept checkpoints take.
 func (m *Machine) CheckpointBytes() int64 { return m.keep.total }
 
-// NextDeadline is when something will be due though nobody speaks: a lease, a
-// barrier, the wall time. ok is false if nothing will.
+// NextDeadline is when, by the clock, something will be due though nobody speaks: a
+// lease, a barrier, the wall time; a Tick then says whether it is. ok is false if
+// nothing will be.
 func (m *Machine) NextDeadline() (at int64, ok bool) {
 	earliest := func(t int64) {
 		if !ok || t < at {
 			at, ok = t, true
 		}
 	}
-	for _, i := range m.leased.list {
-		l := &m.members[i].lease
-		if m.spec.Timeout > 0 {
-			earliest(l.since + int64(m.spec.Timeout))
-		}
-		if m.spec.Silence > 0 {
-			earliest(max(l.beat, l.since) + int64(m.spec.Silence))
-		}
+	if m.leased.len() > 0 && m.due < math.MaxInt64 {
+		earliest(m.due)
 	}
 	if b := m.spec.Policy.Barrier; b != nil && b.Deadline > 0 && m.deciding.len() > 0 && m.phase == PhaseRunning {
 		earliest(m.since + int64(b.Deadline))
@@ -141,5 +142,5 @@ func (m *Machine) NextDeadline() (at int64, ok bool) {
 	if m.spec.Budget.Wall > 0 && m.phase == PhaseRunning {
 		earliest(m.openedAt + int64(m.spec.Budget.Wall) - m.worked)
 	}
-	return at, ok
+	return at - m.ahead, ok
 }

@@ -1,20 +1,17 @@
 package trainer
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -36,14 +33,25 @@ type ScoreSource struct {
 	File  string // a file beside the checkpoint, holding a number
 }
 
-// Limits of what is read from a program.
+// String says where the score is looked for.
+func (s ScoreSource) String() string {
+	switch {
+	case s.Regex != "":
+		return fmt.Sprintf("output that matches %q", s.Regex)
+	case s.File != "":
+		return fmt.Sprintf("a number in the file %s beside the checkpoint", s.File)
+	}
+	return fmt.Sprintf("a line such as {%q: 0.93} at the end of its output", s.JSON)
+}
+
+// How long a program is waited for.
 const (
-	maxOutputLine = 1 << 20 // bytes of a line that may hold the score; longer ones are passed over
-	maxScoreFile  = 1 << 10
-	tailLines     = 20              // of output shown when a program fails
-	maxTailLine   = 400             // bytes of each
-	killAfter     = 5 * time.Second // between SIGTERM and SIGKILL
+	killAfter  = 5 * time.Second // between SIGTERM and SIGKILL
+	drainAfter = 5 * time.Second // for output after its end, if a process that left its group holds the pipe
 )
+
+// maxCommandText bounds how much of a command line an error shows.
+const maxCommandText = 300
 
 // NewCommand returns a slot that runs programs.
 func NewCommand(c Command) (Slot, error) {
@@ -52,6 +60,9 @@ func NewCommand(c Command) (Slot, error) {
 		re, err := regexp.Compile(c.Score.Regex)
 		if err != nil {
 			return nil, fmt.Errorf("the score's pattern: %w", err)
+		}
+		if re.NumSubexp() < 1 {
+			return nil, fmt.Errorf("the score's pattern %q has no group: put the number in parentheses", c.Score.Regex)
 		}
 		s.pattern = re
 	}
@@ -73,26 +84,30 @@ func (s *commandSlot) Train(ctx context.Context, job Job) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	out := &output{source: s.Score, pattern: s.pattern}
+	if len(args) == 0 {
+		return Result{}, errors.New("the command is empty")
+	}
 	start := time.Now()
-	if err := s.run(ctx, args, out); err != nil {
+	last := &tail{}
+	out, err := s.run(ctx, args, last)
+	if err != nil {
 		return Result{}, err
 	}
 	res := Result{Train: time.Since(start)}
 	if s.Score.File != "" {
-		err = out.readFile(filepath.Join(job.Save, s.Score.File))
-	}
-	if err != nil {
-		return Result{}, err
+		if err := out.readFile(filepath.Join(job.Save, s.Score.File)); err != nil {
+			return Result{}, fmt.Errorf("%s ended well, but left no score: %w\n%s", args[0], err, last)
+		}
 	}
 	if !out.found {
-		return Result{}, fmt.Errorf("%s ended well, but its score was not found: want %s\n%s", args[0], s.Score, out.tail())
+		return Result{}, fmt.Errorf("%s ended well, but its score was not found: want %s\n%s", args[0], s.Score, last)
 	}
 	res.Score, res.Metrics, res.Samples = out.score, out.metrics, out.samples
 	return res, nil
 }
 
-func (s *commandSlot) run(ctx context.Context, args []string, out *output) error {
+// run runs the program to its end, and returns what it reported.
+func (s *commandSlot) run(ctx context.Context, args []string, last *tail) (*report, error) {
 	runtime.LockOSThread() // Pdeathsig means the thread that forked: it must outlive the program
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
@@ -101,154 +116,87 @@ func (s *commandSlot) run(ctx context.Context, args []string, out *output) error
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = killAfter
-	read, write, err := os.Pipe()
+	said, err := s.listen(cmd, last)
 	if err != nil {
-		return fmt.Errorf("run %s: %w", args[0], err)
+		return nil, fmt.Errorf("run %s: %w", commandText(args), err)
 	}
-	cmd.Stdout, cmd.Stderr = write, write
-	if err := cmd.Start(); err != nil {
-		return errors.Join(fmt.Errorf("run %s: %w", strings.Join(args, " "), err), read.Close(), write.Close())
+	err = cmd.Start()
+	said.begin()
+	if err != nil {
+		said.end()
+		return nil, fmt.Errorf("run %s: %w", commandText(args), err)
 	}
-	write.Close()
-	done := make(chan struct{})
-	go func() { defer close(done); out.read(read) }()
-	waitErr := cmd.Wait()
+	err = cmd.Wait()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // whatever it started: ESRCH if nothing is left
-	<-done
-	read.Close()
+	out := said.end()
 	if cause := context.Cause(ctx); cause != nil {
-		return cause
+		return nil, cause
 	}
-	if waitErr != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), waitErr, out.tail())
-	}
-	return nil
-}
-
-// String says where the score is looked for.
-func (s ScoreSource) String() string {
-	switch {
-	case s.Regex != "":
-		return fmt.Sprintf("output that matches %q", s.Regex)
-	case s.File != "":
-		return fmt.Sprintf("a number in the file %s beside the checkpoint", s.File)
-	}
-	return fmt.Sprintf("a line such as {%q: 0.93} at the end of its output", s.JSON)
-}
-
-// output reads what a program prints: it looks for the score and keeps the tail.
-type output struct {
-	source  ScoreSource
-	pattern *regexp.Regexp
-	lines   []string
-	found   bool
-	score   float64
-	metrics map[string]float64
-	samples []float64
-}
-
-func (o *output) read(r io.Reader) {
-	in := bufio.NewReaderSize(r, maxOutputLine)
-	for {
-		line, err := in.ReadSlice('\n')
-		o.line(bytes.TrimRight(line, "\r\n"), errors.Is(err, bufio.ErrBufferFull))
-		for errors.Is(err, bufio.ErrBufferFull) { // a line without an end: pass over it
-			_, err = in.ReadSlice('\n')
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (o *output) line(line []byte, cut bool) {
-	if len(line) > 0 {
-		o.lines = append(o.lines, string(line[:min(len(line), maxTailLine)]))
-		if len(o.lines) > 2*tailLines {
-			o.lines = append(o.lines[:0], o.lines[tailLines:]...)
-		}
-	}
-	switch {
-	case cut:
-	case o.pattern != nil:
-		if m := o.pattern.FindSubmatch(line); m != nil {
-			o.take(string(m[1]))
-		}
-	case o.source.JSON != "" && len(line) > 0 && line[0] == '{':
-		o.takeJSON(line)
-	}
-}
-
-func (o *output) take(text string) {
-	if x, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		o.score, o.found = x, true
-	}
-}
-
-// takeJSON takes the score, the list named samples, and every other number as a metric.
-func (o *output) takeJSON(line []byte) {
-	line = bytes.ReplaceAll(line, []byte(": NaN"), []byte(`: "NaN"`)) // as Python's json writes it
-	line = bytes.ReplaceAll(line, []byte(": Infinity"), []byte(`: "Inf"`))
-	line = bytes.ReplaceAll(line, []byte(": -Infinity"), []byte(`: "-Inf"`))
-	var doc map[string]any
-	if json.Unmarshal(line, &doc) != nil {
-		return
-	}
-	var at any = doc
-	for key := range strings.SplitSeq(o.source.JSON, ".") {
-		m, _ := at.(map[string]any)
-		at = m[key]
-	}
-	x, ok := number(at)
-	if !ok {
-		return
-	}
-	o.score, o.found, o.metrics, o.samples = x, true, nil, nil
-	for key, v := range doc {
-		if x, ok := number(v); ok && key != o.source.JSON {
-			if o.metrics == nil {
-				o.metrics = map[string]float64{}
-			}
-			o.metrics[key] = x
-		}
-	}
-	list, _ := doc["samples"].([]any)
-	for _, v := range list {
-		if x, ok := number(v); ok {
-			o.samples = append(o.samples, x)
-		}
-	}
-}
-
-func number(v any) (float64, bool) {
-	switch v := v.(type) {
-	case float64:
-		return v, true
-	case string:
-		x, err := strconv.ParseFloat(v, 64)
-		return x, err == nil
-	}
-	return 0, false
-}
-
-func (o *output) readFile(path string) error {
-	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("the score: %w", err)
+		return nil, fmt.Errorf("%s: %w\n%s", commandText(args), err, last)
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxScoreFile))
-	if err != nil {
-		return fmt.Errorf("the score: %w", err)
-	}
-	o.take(string(text))
-	return nil
+	return out, nil
 }
 
-func (o *output) tail() string {
-	lines := o.lines[max(0, len(o.lines)-tailLines):]
-	if len(lines) == 0 {
-		return "(it printed nothing)"
+// commandText is a command line for a person; it may hold a whole program.
+func commandText(args []string) string {
+	text := strings.ToValidUTF8(strings.Join(args, " "), "�")
+	if len(text) > maxCommandText {
+		text = strings.ToValidUTF8(text[:maxCommandText], "") + "…"
 	}
-	return "its last output:\n  " + strings.Join(lines, "\n  ")
+	return text
+}
+
+// listener reads a program's two streams. They are kept apart, so that half a line
+// of a progress bar on one does not spoil the score on the other.
+type listener struct {
+	read, write [2]*os.File
+	reports     [2]report // of standard output and standard error
+	last        *tail
+	done        sync.WaitGroup
+}
+
+func (s *commandSlot) listen(cmd *exec.Cmd, last *tail) (*listener, error) {
+	l := &listener{last: last}
+	for i := range l.read {
+		l.reports[i] = report{source: s.Score, pattern: s.pattern}
+		var err error
+		if l.read[i], l.write[i], err = os.Pipe(); err != nil {
+			l.close()
+			return nil, err
+		}
+	}
+	cmd.Stdout, cmd.Stderr = l.write[0], l.write[1]
+	return l, nil
+}
+
+// begin reads, once the program holds the other ends.
+func (l *listener) begin() {
+	for i := range l.read {
+		l.write[i].Close()
+		l.done.Go(func() { readLines(l.read[i], l.reports[i].line, l.last.add) })
+	}
+}
+
+// end waits for the rest of the output, and returns what standard output reported,
+// or else what standard error did. A program may have started one that left its
+// group and still holds the pipes: that one is not waited for.
+func (l *listener) end() *report {
+	for _, r := range l.read {
+		_ = r.SetReadDeadline(time.Now().Add(drainAfter)) // pipes have deadlines
+	}
+	l.done.Wait()
+	l.close()
+	if l.reports[0].found || !l.reports[1].found {
+		return &l.reports[0]
+	}
+	return &l.reports[1]
+}
+
+func (l *listener) close() {
+	for _, f := range append(l.read[:], l.write[:]...) {
+		if f != nil {
+			f.Close() // twice is harmless
+		}
+	}
 }

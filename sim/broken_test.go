@@ -1,0 +1,34 @@
+package sim
+
+import "testing"
+
+// TestABrokenCoordinatorIsCaught leaves out laws that the coordinator keeps, not
+// the machine.
+func TestABrokenCoordinatorIsCaught(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		broken breakage
+		law    Law
+	}{
+		{"answers before the journal knows", answerEarly, LawOutcomeKept},
+		{"deletes before the journal knows", deleteEarly, LawCheckpointHeld},
+		{"deletes nothing", keepGarbage, LawGarbage},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			seen := map[Law]int{}
+			for seed := range uint64(200) {
+				r, err := Run(Options{FirstSeed: seed, Faults: "crash,net,change", broken: c.broken})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range r.Violations {
+					if seen[v.Law]++; v.Law == c.law {
+						t.Logf("caught at seed %d: %s", seed, v.What)
+						return
+					}
+				}
+			}
+			t.Errorf("nobody notices; found were %v", seen)
+		})
+	}
+}

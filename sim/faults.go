@@ -1,0 +1,161 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The families of faults, by the names that --faults takes.
+const (
+	faultCrash  = "crash"  // the coordinator is killed, between any two of its steps
+	faultStop   = "stop"   // somebody stops the run in good order and resumes it
+	faultNet    = "net"    // messages are lost, late, doubled, out of order, or make no sense
+	faultDeath  = "death"  // workers die without a word
+	faultSlow   = "slow"   // workers take longer than the timeout, and report all the same
+	faultTrain  = "train"  // trainers return errors and panic
+	faultScore  = "score"  // scores are NaN or infinite
+	faultClock  = "clock"  // the clock jumps, either way
+	faultDisk   = "disk"   // the disk of the checkpoints fills up
+	faultChange = "change" // a run that has ended goes on with a larger budget
+)
+
+// FaultNames lists the families of faults. "all" stands for every one, "none" for
+// none; several are joined by commas.
+func FaultNames() []string {
+	return []string{
+		faultCrash, faultStop, faultNet, faultDeath, faultSlow, faultTrain, faultScore, faultClock, faultDisk, faultChange,
+	}
+}
+
+// AllFaults and NoFaults are the two levels.
+const (
+	AllFaults = "all"
+	NoFaults  = "none"
+)
+
+// ParseFaults reads what --faults says; "" means all.
+func ParseFaults(text string) ([]string, error) {
+	switch text {
+	case "", AllFaults:
+		return FaultNames(), nil
+	case NoFaults:
+		return nil, nil
+	}
+	var names []string
+	for name := range strings.SplitSeq(text, ",") {
+		if !slices.Contains(FaultNames(), name) {
+			return nil, fmt.Errorf("unknown fault %q: want %s, %s, or some of %s joined by commas",
+				name, AllFaults, NoFaults, strings.Join(FaultNames(), ", "))
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// faults are how often what goes wrong. Rates are per occasion, or per second of
+// virtual time.
+type faults struct {
+	crash  float64 // per step of the coordinator
+	kill   float64 // per second: also between its steps
+	stop   float64 // per second
+	lost   float64 // per message
+	late   float64 // per message
+	twice  float64 // per message
+	stray  float64 // per second
+	death  float64 // per segment
+	slow   float64 // per segment
+	jump   float64 // per second
+	full   float64 // per checkpoint
+	change float64 // per end of the run
+	local  bool    // workers are part of the coordinator's process: they die with it, and no network lies between
+}
+
+// drawFaults says what goes wrong in this run. Of many families each run leaves
+// some out and draws the others' rates: a run in which everything always breaks
+// reaches few states.
+func drawFaults(d dice, names []string) (faults, model) {
+	var f faults
+	var m model
+	f.local = d.yes(0.3)
+	for _, name := range names {
+		if len(names) > 1 && d.yes(0.35) {
+			continue
+		}
+		switch name {
+		case faultCrash:
+			f.crash, f.kill = d.rate(0.0005, 0.05), d.rate(0.003, 0.3)
+		case faultStop:
+			f.stop = d.rate(0.005, 0.2)
+		case faultNet:
+			f.lost, f.late, f.twice, f.stray = d.rate(0.005, 0.3), d.rate(0.005, 0.3), d.rate(0.005, 0.3), d.rate(0.005, 0.3)
+		case faultDeath:
+			f.death = d.rate(0.01, 0.3)
+		case faultSlow:
+			f.slow = d.rate(0.01, 0.3)
+		case faultTrain:
+			m.fail = d.rate(0.01, 0.5)
+			if d.yes(0.4) {
+				m.poison = d.rate(0.01, 0.4)
+			}
+		case faultScore:
+			m.diverge, m.glitch = d.rate(0.003, 0.3), d.rate(0.01, 0.3)
+		case faultClock:
+			f.jump = d.rate(0.01, 0.5)
+		case faultDisk:
+			f.full = d.rate(0.005, 0.1)
+		case faultChange:
+			f.change = 0.5
+		}
+	}
+	if f.local {
+		f.lost, f.late, f.twice, f.death = 0, 0, 0, 0
+	}
+	return f, m
+}
+
+// lossy tells whether leases can be left without anybody who works on them.
+func (f *faults) lossy() bool {
+	return f.lost > 0 || f.death > 0 || f.twice > 0 || f.late > 0 || !f.local
+}
+
+// Tally counts what was done to the runs, to show that the faults do happen.
+type Tally struct {
+	Crashes    int64 `json:"crashes"`
+	Stops      int64 `json:"stops"`
+	Resumes    int64 `json:"resumes"`
+	Lost       int64 `json:"lost"`
+	Late       int64 `json:"late"`
+	Twice      int64 `json:"twice"`
+	Stray      int64 `json:"stray"`
+	Deaths     int64 `json:"deaths"`
+	Slow       int64 `json:"slow"`
+	Refused    int64 `json:"refused"`
+	Failures   int64 `json:"failures"`
+	NotFinite  int64 `json:"not_finite"`
+	ClockJumps int64 `json:"clock_jumps"`
+	DiskFull   int64 `json:"disk_full"`
+	Pauses     int64 `json:"pauses"`
+	Changes    int64 `json:"changes"`
+	Copies     int64 `json:"copies"`
+	Repairs    int64 `json:"repairs"`
+	Restarts   int64 `json:"restarts"`
+	Deleted    int64 `json:"deleted"`
+	Zombies    int64 `json:"zombies"` // reports on leases that others hold by then
+}
+
+func (t *Tally) add(o Tally) {
+	mine, other := t.fields(), o.fields()
+	for i := range mine {
+		*mine[i] += *other[i]
+	}
+}
+
+func (t *Tally) fields() []*int64 {
+	return []*int64{
+		&t.Crashes, &t.Stops, &t.Resumes, &t.Lost, &t.Late, &t.Twice, &t.Stray, &t.Deaths, &t.Slow, &t.Refused, &t.Failures,
+		&t.NotFinite, &t.ClockJumps, &t.DiskFull, &t.Pauses, &t.Changes, &t.Copies, &t.Repairs, &t.Restarts, &t.Deleted, &t.Zombies,
+	}
+}

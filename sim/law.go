@@ -1,0 +1,30 @@
+package sim
+
+// Law is a promise that the simulation checks.
+type Law string
+
+// The laws. Those that package machine can leave out have its words.
+const (
+	LawOutcomeKept    Law = "recorded outcome" // none is lost, and nobody is told what is not recorded
+	LawWeights        Law = "weights"          // a score belongs to the weights that earned it; what was decided is what is trained
+	LawDeadLease      Law = "dead lease"       // a report on one is refused
+	LawLiveLease      Law = "live lease"       // a report on one is taken
+	LawDonorRecord    Law = "donor record"     // a recipient stands with its donor's record
+	LawNotFinite      Law = "not finite"       // such a score is never a donor's
+	LawCheckpointHeld Law = "checkpoint held"  // none is deleted that somebody needs
+	LawGarbage        Law = "garbage"          // what nobody needs does not stay
+	LawLeaseEnds      Law = "lease ends"
+	LawBounds         Law = "bounds"
+	LawDecision       Law = "addressed draws" // decided again, a decision is the one recorded
+	LawBarrier        Law = "barrier"         // it opens by its rule, and lets all go
+	LawPopulation     Law = "population size"
+	LawReplay         Law = "replay" // the state is the fold of the journal
+	LawFairTurns      Law = "fair turns"
+	LawBudget         Law = "budget"
+	LawSums           Law = "sums"   // steps, spent and counts add up
+	LawOrder          Law = "order"  // events come in an order that makes sense
+	LawPause          Law = "pause"  // a run stops to be mended when it must, and only then
+	LawEnds           Law = "ending" // every run comes to one
+	LawAgreement      Law = "agreement"
+	LawPanic          Law = "panic"
+)

@@ -1,0 +1,52 @@
+package sim
+
+import (
+	"strings"
+	"time"
+
+	"github.com/seed-7a1a2db0/pbt/machine"
+)
+
+// attend is the person beside the run, once its process has ended: who frees
+// space, mends the trainer, allows more, and resumes it; or is content.
+func (w *world) attend(m *machine.Machine) {
+	phase, reason := m.Phase()
+	switch phase {
+	case machine.PhaseEnded:
+		if w.changes >= 2 || !w.d.yes(w.plan.faults.change) {
+			w.book.checkEnd(m)
+			w.over = true
+			return
+		}
+		w.wish(enlarge(w.d, m.Spec()))
+	case machine.PhasePaused:
+		w.tally.Pauses++
+		w.pauses++
+		w.store.full = false
+		if strings.Contains(reason, "keep.bytes") {
+			spec := m.Spec()
+			spec.Keep.Bytes = 2*spec.Keep.Bytes + 100
+			w.wish(spec)
+		}
+		if w.pauses >= 3 { // mended at last
+			w.mend()
+		}
+	}
+	w.after(w.d.span(50*time.Millisecond, 20*time.Second), w.start)
+}
+
+// wish is a change of settings that the next process is to make.
+func (w *world) wish(s machine.Spec) {
+	w.changes++
+	w.tally.Changes++
+	w.specs = append(w.specs, s)
+}
+
+// changeSettings is the newest wish, unless it is journalled already.
+func (w *world) changeSettings() *machine.Change {
+	newest := len(w.specs) - 1
+	if w.book.specNumber == newest {
+		return nil
+	}
+	return &machine.Change{Spec: w.specs[newest], Experiment: experiment(newest), Paths: []string{"budget"}}
+}

@@ -1,0 +1,219 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/machine"
+)
+
+var update = flag.Bool("update", false, "write what the stories come to")
+
+// TestStories plays the stories in testdata: each line with a > is something that
+// happens, and what follows it is what the machine makes of it.
+//
+//	go test ./sim -run TestStories -update
+func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.story")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no stories: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".story"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := tell(t, string(text))
+			if *update {
+				if err := os.WriteFile(file, []byte(told), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			} else if told != string(text) {
+				t.Errorf("%s comes to\n%s", file, told)
+			}
+		})
+	}
+}
+
+// tell plays a story and returns it with what happens.
+func tell(t *testing.T, text string) string {
+	var out strings.Builder
+	s := &story{t: t, out: &out, tasks: map[string]*machine.Task{}}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "    ") {
+			continue // an earlier answer
+		}
+		out.WriteString(line)
+		if command, ok := strings.CutPrefix(line, "> "); ok {
+			words := strings.Fields(command)
+			s.play(words[0], words[1:])
+		}
+	}
+	return out.String()
+}
+
+// story is a run in the hands of a script.
+type story struct {
+	t     *testing.T
+	out   *strings.Builder
+	spec  machine.Spec
+	m     *machine.Machine
+	rows  []row
+	now   int64
+	tasks map[string]*machine.Task // of each worker, the last it was given
+}
+
+func (s *story) play(verb string, args []string) {
+	worker := ""
+	if len(args) > 0 {
+		worker = args[0]
+	}
+	t := s.tasks[worker]
+	switch verb {
+	case "run":
+		s.begin(args)
+	case "ask":
+		if a := s.handle(machine.Ask{Worker: worker}); a.Task != nil {
+			s.tasks[worker] = a.Task
+			s.say("%s: train segment %d of member %d from step %d to %d, load %q, %s", worker, a.Task.Segment, a.Task.Member, a.Task.From, a.Task.From+a.Task.Steps, a.Task.Load, a.Task.Hypers)
+		} else {
+			s.say("%s: no work now", worker)
+		}
+	case "report":
+		score, err := strconv.ParseFloat(args[1], 64)
+		s.must(err)
+		s.refusal(s.handle(machine.Report{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: pbt.Score(score), Checkpoint: machine.Checkpoint{ID: t.Save, Bytes: 1}}))
+	case "fail":
+		s.refusal(s.handle(failure(t, machine.FailError, strings.Join(args[1:], " "))))
+	case "beat":
+		s.handle(machine.Beat{Lease: t.Lease, Member: t.Member})
+	case "wait":
+		d, err := time.ParseDuration(args[0])
+		s.must(err)
+		s.now += int64(d)
+		s.handle(machine.Tick{})
+	case "restart":
+		m, err := fold(s.rows, s.specOf)
+		s.must(err)
+		s.m = m
+		s.handle(machine.Open{})
+	case "members":
+		for i := range s.spec.Population {
+			v := s.m.Member(i)
+			score := math.NaN()
+			if v.Score != nil {
+				score = float64(*v.Score)
+			}
+			s.say("member %d: %s, step %d, %d spent, stands with segment %d (%g), %s", i, v.State, v.Step, v.Spent, v.Record, score, v.Hypers)
+		}
+	default:
+		s.t.Fatalf("%q is nothing that happens", verb)
+	}
+}
+
+func (s *story) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *story) specOf([]byte) (machine.Spec, error) { return s.spec, nil }
+
+func (s *story) say(format string, args ...any) { fmt.Fprintf(s.out, "    "+format+"\n", args...) }
+
+func (s *story) refusal(a machine.Answer) {
+	if a.Refused != nil {
+		s.say("no: %v", a.Refused)
+	}
+}
+
+// begin reads a run's settings: name=value, and none that is not listed here.
+func (s *story) begin(args []string) {
+	settings := map[string]string{
+		"members": "2", "segment": "10", "steps": "30", "exploit": "truncation", "repair": "copy", "retries": "0",
+		"limit": "0", "timeout": "0s", "silence": "0s", "barrier": "no", "quorum": "1", "deadline": "0s",
+	}
+	for _, arg := range args {
+		name, value, _ := strings.Cut(arg, "=")
+		if _, ok := settings[name]; !ok {
+			s.t.Fatalf("%q is none of %v", name, slices.Sorted(maps.Keys(settings)))
+		}
+		settings[name] = value
+	}
+	whole := func(name string) int64 {
+		x, err := strconv.ParseInt(settings[name], 10, 64)
+		s.must(err)
+		return x
+	}
+	span := func(name string) time.Duration {
+		d, err := time.ParseDuration(settings[name])
+		s.must(err)
+		return d
+	}
+	s.spec = machine.Spec{
+		Population: int(whole("members")), Space: pbt.MustSpace(pbt.LogUniform("lr", 1e-4, 1e-1)),
+		Segment: whole("segment"), Budget: pbt.Budget{Steps: whole("steps")}, Seed: 1,
+		Retries: int(whole("retries")), FailureLimit: int(whole("limit")), Timeout: span("timeout"), Silence: span("silence"),
+	}
+	p := &s.spec.Policy
+	p.Exploit = map[string]pbt.Exploit{"truncation": pbt.Truncation{Fraction: 0.5}, "tournament": pbt.Tournament{}, "none": pbt.NoExploit{}}[settings["exploit"]]
+	p.Repair = map[string]pbt.Repair{"copy": pbt.RepairCopy, "restart": pbt.RepairRestart, "none": pbt.RepairNone}[settings["repair"]]
+	if settings["barrier"] == "yes" {
+		quorum, err := strconv.ParseFloat(settings["quorum"], 64)
+		s.must(err)
+		p.Barrier = &pbt.Barrier{Quorum: quorum, Deadline: span("deadline")}
+	}
+	m, err := machine.New(s.spec, s.specOf)
+	s.must(err)
+	s.m = m
+	s.handle(machine.Start{Experiment: []byte("0")})
+	s.handle(machine.Open{})
+}
+
+func (s *story) handle(in machine.Input) machine.Answer {
+	a, events := s.m.Handle(epoch+s.now, in)
+	rows, err := encode(events)
+	s.must(err)
+	s.rows = append(s.rows, rows...)
+	for _, e := range events {
+		s.say("%gs %s", time.Duration(e.At-epoch).Seconds(), describe(e.Body))
+	}
+	return a
+}
+
+// describe is an event in a line.
+func describe(body machine.Body) string {
+	segment, member := body.Subject()
+	about := fmt.Sprintf("%s: segment %d of member %d", body.Kind(), segment, member)
+	switch e := body.(type) {
+	case *machine.Decided:
+		return fmt.Sprintf("%s, from segment %d: %s", about, e.Parent, e.Decision.Say())
+	case *machine.Leased:
+		return fmt.Sprintf("%s to %s, lease %d", about, e.Worker, e.Lease)
+	case *machine.Finished:
+		return fmt.Sprintf("%s with %s at step %d", about, e.Score, e.Step)
+	case *machine.Failed:
+		return fmt.Sprintf("%s: %s (%s), attempt %d, final: %t", about, e.Fault, e.Error, e.Attempt, e.Final)
+	case *machine.Refused:
+		return fmt.Sprintf("%s: %s", about, e.Why)
+	case *machine.MemberDone:
+		return fmt.Sprintf("%s: member %d, %s", body.Kind(), member, e.Reason)
+	case *machine.RunEnded:
+		return fmt.Sprintf("%s: %s", body.Kind(), e.Reason)
+	case *machine.Paused:
+		return fmt.Sprintf("%s: %s", body.Kind(), e.Reason)
+	}
+	return string(body.Kind())
+}
