@@ -117,3 +117,12 @@ const (
 )
 
 var _ machine.SpecFunc = (*world)(nil).specOf
+
+// Add counts another report in.
+func (r *Report) Add(o Report) {
+	r.Seeds += o.Seeds
+	r.Events += o.Events
+	r.Reports += o.Reports
+	r.Injected.add(o.Injected)
+	r.Violations = append(r.Violations, o.Violations...)
+}
