@@ -1,0 +1,93 @@
+package verify_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/config"
+	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/quadratic"
+	"github.com/seed-7a1a2db0/pbt/journal"
+	"github.com/seed-7a1a2db0/pbt/machine"
+	"github.com/seed-7a1a2db0/pbt/trainer"
+	"github.com/seed-7a1a2db0/pbt/verify"
+)
+
+func specOf(stored []byte) (machine.Spec, error) {
+	e, err := config.FromJSON(stored)
+	if err != nil {
+		return machine.Spec{}, err
+	}
+	return e.Spec()
+}
+
+// Runs of every version that was ever released are opened, verified and gone on
+// with by this one. Never change a directory in testdata: add one.
+func TestRunsOfEarlierVersionsGoOn(t *testing.T) {
+	for _, version := range []string{"v1"} {
+		t.Run(version, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", version))); err != nil {
+				t.Fatal(err)
+			}
+			verifyRun(t, dir, 90, 5)
+			trainOn(t, dir)
+			verifyRun(t, dir, 110, 5)
+		})
+	}
+}
+
+func verifyRun(t *testing.T, dir string, decisions, checkpoints int64) {
+	t.Helper()
+	j, err := journal.OpenReadOnly(filepath.Join(dir, engine.JournalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	store, err := checkpoint.OpenReadOnly(filepath.Join(dir, engine.CheckpointDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := verify.Run(j, store, specOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.OK || r.Decisions != decisions || r.Checkpoints.Checked < checkpoints {
+		t.Errorf("%+v: want %d decisions and at least %d checkpoints, all well", r, decisions, checkpoints)
+	}
+}
+
+// trainOn resumes the run with four segments more for each member.
+func trainOn(t *testing.T, dir string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, engine.ExperimentFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	exp, err := config.Parse("golden.yaml", text, config.Set("budget.steps=110", "keep.lineage=false"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := exp.Spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := exp.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.Open(engine.Config{
+		Dir: dir, Version: "test", SpecOf: specOf, Slots: 2,
+		NewSlot: func() trainer.Slot { return trainer.InProcess(quadratic.New) },
+		Change:  &machine.Change{Spec: spec, Experiment: stored, Paths: []string{"budget.steps"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if phase, err := e.Run(context.Background()); err != nil || phase != machine.PhaseEnded {
+		t.Fatalf("%s: %v", phase, err)
+	}
+}
