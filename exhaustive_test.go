@@ -9,16 +9,20 @@ import (
 )
 
 // Every population of up to four members whose scores are of NaN, −Inf, 0, 1, 2
-// and +Inf, saved or not, or without a score; under every rule; both goals.
+// and +Inf, saved or not, or copied and not reported on since, or without a score;
+// under every rule; both goals.
 
 var smallStates = func() []one {
-	out := []one{{unscored: true}}
+	out := []one{{unscored: true}, {adopted: true, score: 2}}
 	for _, score := range []float64{nan, minf, 0, 1, 2, inf} {
 		samples := []float64{score, score}
 		out = append(out, one{score: score, samples: samples}, one{score: score, samples: samples, unsaved: true})
 	}
 	return out
 }()
+
+// ranked tells whether the member has a score of its own.
+func (m one) ranked() bool { return !m.unscored && !m.adopted }
 
 // everyWorld calls visit with all populations of n members. The slice is reused.
 func everyWorld(n int, visit func(members []one)) {
@@ -40,7 +44,7 @@ func everyWorld(n int, visit func(members []one)) {
 // worthOf turns a score so that higher is better; ok is false for what is broken
 // or missing.
 func worthOf(goal pbt.Goal, m one) (worth float64, ok bool) {
-	if m.unscored || !pbt.Score(m.score).Finite() {
+	if m.unscored || m.adopted || !pbt.Score(m.score).Finite() {
 		return 0, false
 	}
 	if goal == pbt.Minimize {
@@ -72,7 +76,7 @@ func naiveRanks(t *testing.T, goal pbt.Goal, members []one, pop *pbt.Population)
 	var ranked []int
 	for place := range pop.Scored() {
 		m := pop.At(place)
-		if pop.Rank(m) != place || slices.Contains(ranked, m) || members[m].unscored {
+		if pop.Rank(m) != place || slices.Contains(ranked, m) || !members[m].ranked() {
 			t.Fatalf("%v: member %d at place %d", members, m, place)
 		}
 		if place > 0 {
@@ -86,7 +90,7 @@ func naiveRanks(t *testing.T, goal pbt.Goal, members []one, pop *pbt.Population)
 	}
 	scored := 0
 	for _, m := range members {
-		if !m.unscored {
+		if m.ranked() {
 			scored++
 		}
 	}
@@ -121,8 +125,11 @@ func TestExhaustive_EverySmallPopulationUnderEveryRule(t *testing.T) {
 				}
 				pop := pbt.NewPopulation(n, goal, uint64(worlds))
 				for i, m := range members {
-					if !m.unscored {
-						pop.Set(i, pbt.Record{Segment: int64(i + 1), Score: pbt.Score(m.score), Samples: m.samples, Hypers: hypers[i], Saved: !m.unsaved})
+					r := pbt.Record{Segment: int64(i + 1), Score: pbt.Score(m.score), Samples: m.samples, Hypers: hypers[i], Saved: !m.unsaved}
+					if m.ranked() {
+						pop.Set(i, r)
+					} else if m.adopted {
+						pop.Adopt(i, r)
 					}
 				}
 				ranked := naiveRanks(t, goal, members, pop)
@@ -145,7 +152,7 @@ func TestExhaustive_EverySmallPopulationUnderEveryRule(t *testing.T) {
 // invariant is what must hold of every decision, "" if it does.
 func invariant(goal pbt.Goal, members []one, ranked []int, self int, p *pbt.Policy, d pbt.Decision, space *pbt.Space, hypers []pbt.Hypers) string {
 	own, healthy := worthOf(goal, members[self])
-	broken := !healthy && !members[self].unscored
+	broken := !healthy && members[self].ranked()
 	if err := space.Check(d.Hypers); err != nil {
 		return err.Error()
 	}
@@ -214,7 +221,7 @@ func expected(goal pbt.Goal, members []one, ranked []int, self int, p *pbt.Polic
 		return ""
 	}
 	truncation, ok := p.Exploit.(pbt.Truncation)
-	if p.Exploit != nil && !ok || members[self].unscored || len(ranked) < 2 {
+	if p.Exploit != nil && !ok || !members[self].ranked() || len(ranked) < 2 {
 		if none && d.Copies() {
 			return "copied in a random search"
 		}

@@ -19,6 +19,7 @@ type one struct {
 	score    float64
 	unscored bool // has no record yet
 	unsaved  bool // its weights have no checkpoint
+	adopted  bool // stands with a record that it copied
 	step     int64
 	samples  []float64
 	hypers   pbt.Hypers
@@ -47,8 +48,10 @@ var smallSpace = pbt.MustSpace(pbt.LogUniform("lr", 1e-4, 1), pbt.IntUniform("ba
 func newWorld(t testing.TB, goal pbt.Goal, seed uint64, members ...one) *world {
 	w := &world{t: t, pop: pbt.NewPopulation(len(members), goal, seed), space: smallSpace, goal: goal, seed: seed}
 	for i := range members {
-		if !members[i].unscored {
+		if members[i].ranked() {
 			w.pop.Set(i, w.record(i, members[i]))
+		} else if members[i].adopted {
+			w.pop.Adopt(i, w.record(i, members[i]))
 		}
 	}
 	return w

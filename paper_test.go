@@ -92,13 +92,17 @@ func TestPaperAlgorithm1_AfterACopyTheDonorsRecordStands(t *testing.T) {
 		t.Fatalf("%d of %d copies seen, error %v", copied, res.Copies, err)
 	}
 
-	// The same in one population: after the copy, a third member sees the donor's score twice.
+	// The same in one population.
 	w := tens(t, pbt.Maximize)
 	d := w.decide(pbt.Policy{}, 0)
 	donor, _ := w.pop.Record(d.Rival.Member)
-	w.pop.Set(0, donor)
-	if r, _ := w.pop.Record(0); r.Score != donor.Score || r.Segment != donor.Segment || w.pop.Rank(0) > 3 {
-		t.Errorf("after copying %v the member stands with %v at rank %d", donor.Score, r.Score, w.pop.Rank(0))
+	w.pop.Adopt(0, donor)
+	if r, _ := w.pop.Record(0); r.Score != donor.Score || r.Segment != donor.Segment || w.pop.Scored() != 9 {
+		t.Errorf("after copying %v the member stands with %v, %d members ranked", donor.Score, r.Score, w.pop.Scored())
+	}
+	// The loser's old score is gone: the next worst is now the worst.
+	if d := w.decide(pbt.Policy{}, 1); d.Rank != 9 || d.Of != 9 || !d.Copies() {
+		t.Errorf("%s", d.Say())
 	}
 }
 

@@ -22,9 +22,8 @@ type Record struct {
 }
 
 // Population holds each member's newest record, and ranks those that are members'
-// own. Setting a record costs
-// nearly the same at ten members and at ten thousand, and allocates nothing. It
-// is not safe for concurrent use.
+// own. Setting a record costs nearly the same at ten members and at ten thousand,
+// and allocates nothing. It is not safe for concurrent use.
 type Population struct {
 	goal               Goal
 	seed               uint64
@@ -247,7 +246,9 @@ func (p Peers) pick(n int, r *Rand) int {
 	return -1 // not reached: skip < donors
 }
 
-func (p Peers) mayDonate(member int) bool { return member != p.self && p.pop.records[member].Saved }
+func (p Peers) mayDonate(member int) bool {
+	return member != p.self && p.pop.ranked[member] && p.pop.records[member].Saved
+}
 
 // LastSamples is what a record remembers of single results: the newest
 // SampleWindow of its ancestry's and its own. A trainer that reports none counts
