@@ -3,7 +3,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
-FUZZTIME ?= 20000x
 SEED ?= 1
 
 .PHONY: help
@@ -51,12 +50,15 @@ test: bin/pbt ## all tests, with the race detector: packages, examples, docs, cr
 laws: ## break each law on purpose: the simulator must notice
 	go test -tags lawless -run 'TestEachLawIsCaught' ./sim
 
-FUZZ := .:FuzzSpace .:FuzzHypersJSON .:FuzzScoreJSON ./config:FuzzParse ./machine:FuzzDecode ./journal:FuzzOpen
+# package:target:executions; a count and not a time, so that a slow machine does the same
+FUZZ := .:FuzzSpace:20000 .:FuzzHypersJSON:50000 .:FuzzScoreJSON:50000 ./config:FuzzParse:5000 ./config:FuzzFromJSON:5000 \
+        ./config:FuzzSplitCommand:50000 ./machine:FuzzDecode:50000 ./journal:FuzzOpen:1500
+FUZZFACTOR ?= 1
 .PHONY: fuzz
-fuzz: ## each fuzz target, briefly (FUZZTIME=20000x)
-	@for f in $(FUZZ); do \
-	  echo "fuzz $$f"; \
-	  go test -run '^$$' -fuzz "^$${f#*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x "$${f%%:*}" || exit 1; \
+fuzz: ## every fuzz target, briefly (FUZZFACTOR=1)
+	@for f in $(FUZZ); do IFS=: read -r package target count <<<"$$f"; \
+	  echo "fuzz $$package $$target"; \
+	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime $$((count * $(FUZZFACTOR)))x -fuzzminimizetime 10x $$package || exit 1; \
 	done
 
 SIM_SEEDS ?= 3000

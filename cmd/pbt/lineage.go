@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"slices"
@@ -140,26 +141,37 @@ func lineageDot(w io.Writer, f *forest) error {
 	return err
 }
 
-// lineageNewick writes one tree per initial member; branch lengths are steps.
+// lineageNewick writes one tree per initial member; branch lengths are steps. A
+// lineage may be longer than a call stack is deep: the stack is explicit here, too.
 func lineageNewick(w io.Writer, f *forest) error {
-	text := make([]string, len(f.Tree)+1)
-	for id := int64(len(f.Tree)); id >= 1; id-- { // children have higher numbers: theirs are ready
-		n := f.node(id)
-		var kids []string
-		for _, c := range f.children[id] {
-			kids = append(kids, text[c])
-			text[c] = ""
-		}
-		inner := ""
-		if len(kids) > 0 {
-			inner = "(" + strings.Join(kids, ",") + ")"
-		}
-		text[id] = fmt.Sprintf("%ss%d_m%d:%d", inner, n.ID, n.Member, n.Step-n.From)
+	out := bufio.NewWriter(w)
+	type frame struct {
+		id   int64
+		next int // child to write next
 	}
 	for _, root := range f.children[0] {
-		if _, err := fmt.Fprintln(w, text[root]+";"); err != nil {
-			return err
+		stack := []frame{{id: root}}
+		for len(stack) > 0 {
+			at := &stack[len(stack)-1]
+			kids := f.children[at.id]
+			if at.next < len(kids) {
+				mark := byte(',')
+				if at.next == 0 {
+					mark = '('
+				}
+				out.WriteByte(mark)
+				at.next++
+				stack = append(stack, frame{id: kids[at.next-1]})
+				continue
+			}
+			if len(kids) > 0 {
+				out.WriteByte(')')
+			}
+			n := f.node(at.id)
+			fmt.Fprintf(out, "s%d_m%d:%d", n.ID, n.Member, n.Step-n.From)
+			stack = stack[:len(stack)-1]
 		}
+		out.WriteString(";\n")
 	}
-	return nil
+	return out.Flush()
 }

@@ -37,20 +37,27 @@ type silent struct{ error }
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	ctx, stop := interruptible()
-	defer stop()
 	root := newRoot()
 	root.SetArgs(args)
+	ctx, stop := context.Background(), func() {}
+	if cmd, _, err := root.Find(args); err == nil && stopsInOrder[cmd.Name()] {
+		ctx, stop = interruptible()
+	}
+	defer stop()
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
 	var told silent
 	if !errors.As(err, &told) && !errors.Is(err, errInterrupted) {
-		fmt.Fprintln(os.Stderr, "pbt:", err)
+		fmt.Fprintln(os.Stderr, "pbt:", clean(err.Error()))
 	}
 	return exitCode(err)
 }
+
+// stopsInOrder are the commands that look at their context. The others are stopped
+// by Ctrl-C as any program is: they have nothing to lose.
+var stopsInOrder = map[string]bool{"run": true, "resume": true, "replay": true, "events": true, "sim": true}
 
 func exitCode(err error) int {
 	var usage usageError
@@ -73,6 +80,7 @@ func interruptible() (context.Context, func()) {
 	go func() {
 		<-signals
 		cancel(errInterrupted)
+		fmt.Fprintln(os.Stderr, "\npbt: stopping in good order; once more stops at once")
 		<-signals
 		os.Exit(exitInterrupted)
 	}()

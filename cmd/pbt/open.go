@@ -52,6 +52,11 @@ func openJournal(dir string) (*journal.Journal, error) {
 	return journal.OpenReadOnly(path)
 }
 
+// notBegun is a run whose process was killed before its first event.
+func notBegun(dir string) error {
+	return fmt.Errorf("%s: the run has not begun, no event is recorded: start it with pbt run FILE --dir %[1]s", dir)
+}
+
 // readMachine folds a run's journal into its present state.
 func readMachine(dir string) (*machine.Machine, error) {
 	j, err := openJournal(dir)
@@ -64,7 +69,7 @@ func readMachine(dir string) (*machine.Machine, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if m == nil {
-		return nil, fmt.Errorf("%s: the run has not begun: no event is recorded", dir)
+		return nil, notBegun(dir)
 	}
 	return m, nil
 }
@@ -114,7 +119,7 @@ func storedExperiment(dir string) (*config.Experiment, error) {
 		return nil, err
 	}
 	if stored == nil {
-		return nil, fmt.Errorf("%s: the run has not begun: no event is recorded", dir)
+		return nil, notBegun(dir)
 	}
 	return config.FromJSON(stored)
 }

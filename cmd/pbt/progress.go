@@ -24,6 +24,7 @@ const (
 // lines elsewhere; faults, and copies if asked, as they happen.
 type progress struct {
 	w        io.Writer
+	screen   *screen // from begin to end
 	exp      *config.Experiment
 	quiet    bool
 	verbose  bool // tell every copy
@@ -41,14 +42,18 @@ func newProgress(w io.Writer, exp *config.Experiment, quiet, verbose bool) *prog
 
 func (p *progress) begin(dir string, m *machine.Machine) {
 	p.began, p.spent = time.Now(), m.Spent()
+	if !p.terminal {
+		p.next = p.began.Add(lineEvery)
+	}
 	if !p.quiet {
-		fmt.Fprintf(p.w, "%s: %d members, %d at a time, in %s\n", clean(p.exp.Name), p.exp.Population, p.exp.Trainer.Slots, dir)
+		p.screen = newScreen(p.w)
+		p.show("%s: %d members, %d at a time, in %s\n", clean(p.exp.Name), p.exp.Population, p.exp.Trainer.Slots, dir)
 	}
 }
 
 // observe is called by the engine with every batch of durable events.
 func (p *progress) observe(v engine.View) {
-	if p.quiet {
+	if p.screen == nil { // quiet, or opening the run, which has events too
 		return
 	}
 	for _, e := range v.Events {
@@ -62,28 +67,35 @@ func (p *progress) observe(v engine.View) {
 	}
 	if p.terminal {
 		p.next = now.Add(redrawEvery)
-		fmt.Fprintf(p.w, "\r\x1b[K%s", p.state(v.Machine, now))
+		p.show("\r\x1b[K%s", p.state(v.Machine, now))
 		p.drawn = true
 		return
 	}
 	p.next = now.Add(lineEvery)
-	fmt.Fprintln(p.w, p.state(v.Machine, now))
+	p.show("%s\n", p.state(v.Machine, now))
 }
 
 func (p *progress) line(s string) {
 	if p.drawn {
-		fmt.Fprint(p.w, "\r\x1b[K")
+		p.show("\r\x1b[K")
 		p.drawn = false
 	}
-	fmt.Fprintln(p.w, clean(s))
+	p.show("%s\n", clean(s))
 }
 
 func (p *progress) end() {
+	if p.screen == nil {
+		return
+	}
 	if p.drawn {
-		fmt.Fprintln(p.w)
+		p.show("\n")
 		p.drawn = false
 	}
+	p.screen.close()
+	p.screen = nil
 }
+
+func (p *progress) show(format string, args ...any) { p.screen.show(fmt.Sprintf(format, args...)) }
 
 // tell is an event as a line, "" for the everyday ones.
 func (p *progress) tell(b machine.Body) string {

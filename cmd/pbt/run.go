@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -185,8 +187,23 @@ func (f *runFlags) finish(cmd *cobra.Command, m *machine.Machine) error {
 	}
 	fmt.Fprint(w, ")\n\nits schedule\n")
 	chart(w, stages)
-	_, err = fmt.Fprintf(w, "\nnext\n  pbt schedule %[1]s        the schedule in numbers\n  pbt lineage %[1]s         whose weights came from where\n  pbt explain %[1]s %[2]d     why that segment is what it is\n  pbt best %[1]s --copy TO  its checkpoint\n", f.dir, best.Segment)
-	return err
+	return suggest(w, f.dir, best.Segment)
+}
+
+// suggest names the commands to look at next.
+func suggest(w io.Writer, dir string, segment int64) error {
+	fmt.Fprintln(w, "\nnext")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range [][2]string{
+		{"schedule " + dir, "the schedule in numbers"},
+		{"lineage " + dir, "whose weights came from where"},
+		{fmt.Sprintf("explain %s %d", dir, segment), "why that segment is what it is"},
+		{"best " + dir + " --copy TO", "its checkpoint"},
+		{"replay " + dir, "fresh weights along that schedule"},
+	} {
+		fmt.Fprintf(t, "  pbt %s\t%s\n", s[0], s[1])
+	}
+	return t.Flush()
 }
 
 func newResume() *cobra.Command {
@@ -222,6 +239,12 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 	if len(refused) > 0 {
 		return usageError{fmt.Errorf("this would change decisions already made; start a new run for it: %s", refused)}
 	}
+	if len(allowed) == 0 {
+		ended, err := f.hasEnded(cmd)
+		if ended || err != nil {
+			return err
+		}
+	}
 	c, show, err := f.config(cmd, exp)
 	if err != nil {
 		return err
@@ -235,11 +258,21 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if phase, reason := e.Machine().Phase(); phase == machine.PhaseEnded {
-		fmt.Fprintf(cmd.ErrOrStderr(), "the run has ended already: %s. To train on: pbt resume %s --set budget.steps=…\n", reason, f.dir)
-		return errors.Join(e.Close(), f.finish(cmd, e.Machine()))
-	}
 	return f.train(cmd, e, show)
+}
+
+// hasEnded tells whether the run has ended, and says then what there is to do.
+func (f *runFlags) hasEnded(cmd *cobra.Command) (bool, error) {
+	m, err := readMachine(f.dir)
+	if err != nil {
+		return false, err
+	}
+	phase, reason := m.Phase()
+	if phase != machine.PhaseEnded {
+		return false, nil
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "the run has ended already: %s. To train on: pbt resume %s --set budget.steps=…\n", clean(reason), f.dir)
+	return true, f.finish(cmd, m)
 }
 
 func change(exp *config.Experiment, paths []string) (*machine.Change, error) {

@@ -93,10 +93,10 @@ func makeStatus(m *machine.Machine, owner journal.Owner, alive bool) statusRepor
 func (s *statusReport) print(w io.Writer) error {
 	fmt.Fprintf(w, "%s", s.State)
 	if s.Reason != "" {
-		fmt.Fprintf(w, ": %s", s.Reason)
+		fmt.Fprintf(w, ": %s", clean(s.Reason))
 	}
 	if s.Owner != nil {
-		fmt.Fprintf(w, " (%s)", s.Owner)
+		fmt.Fprintf(w, " (%s)", clean(s.Owner.String()))
 	}
 	fmt.Fprintf(w, "\n%d segments finished, %d running, %d failed attempts; %d copies, %d repairs, %d restarts; %d steps trained in %.1f s\n\n",
 		s.Segments.Finished, s.Segments.Running, s.Segments.Failed, s.Exploits, s.Repairs, s.Restarts, s.Spent, s.WorkedS)
