@@ -10,7 +10,7 @@ import (
 
 // Limits of single settings.
 const (
-	MaxSlots     = 10_000
+	MaxSlots     = 4096
 	MaxArguments = 1_000  // words of a command
 	MaxText      = 10_000 // characters of an argument, a regular expression or a directory
 )
@@ -180,7 +180,7 @@ var trainer = variants{what: "trainers", cases: []variant{
 }}
 
 var (
-	scoreField = field{key: "score", shape: score, example: "{regex: 'accuracy: ([0-9.]+)'}", unset: "{json: NAME}, with the metric's name",
+	scoreField = field{key: "score", shape: score, resume: true, example: "{regex: 'accuracy: ([0-9.]+)'}", unset: "{json: NAME}, with the metric's name",
 		doc: "Where a command's score is found. A program that reports through pbt's client needs none of it."}
 	envField = field{key: "env", def: "{}", example: "{OMP_NUM_THREADS: 1}", resume: true,
 		shape: table{of: scalar{maxText: MaxText}, most: 1000, key: envPattern, keyForm: "a name without blanks and =", name: "a mapping of names to values"},

@@ -77,6 +77,7 @@ type Engine struct {
 	store   *checkpoint.Store
 	machine *machine.Machine
 	clock   func() int64
+	opened  bool  // the journal says that this process has taken the run
 	seq     int64 // of the newest row in the journal
 	sweeper *sweeper
 
@@ -224,7 +225,27 @@ func (e *Engine) open() error {
 	if err := e.openStore(); err != nil {
 		return err
 	}
+	over, err := e.isOver()
+	if err != nil {
+		return err
+	}
+	if over {
+		return e.sweepOrphans() // a process killed at the very end may have left some
+	}
 	return e.begin()
+}
+
+// isOver tells whether nothing is left to say about a run: it has ended and was
+// closed, and no setting is to change.
+func (e *Engine) isOver() (over bool, err error) {
+	if phase, _ := e.machine.Phase(); phase != machine.PhaseEnded || e.config.Change != nil {
+		return false, nil
+	}
+	err = e.journal.Read(e.seq-1, func(r journal.Row) error {
+		over = r.Kind == string(machine.KindClosed)
+		return nil
+	})
+	return over, err
 }
 
 // begin hands the first inputs of a sitting to the machine.
@@ -238,6 +259,7 @@ func (e *Engine) begin(first ...machine.Input) error {
 	if err := e.commit(); err != nil {
 		return err
 	}
+	e.opened = true
 	return e.sweepOrphans()
 }
 
@@ -283,15 +305,22 @@ func (e *Engine) Machine() *machine.Machine { return e.machine }
 
 // Close gives up a run that was opened but is not to be Run.
 func (e *Engine) Close() error {
-	return errors.Join(e.bow("not run"), e.release())
+	var err error
+	if e.opened {
+		err = e.bow("not run")
+	}
+	return errors.Join(err, e.release())
 }
 
 // Run trains until the run ends, pauses, or ctx is done, and gives the run up.
 // It returns the phase that the run is in then; an error means that the run could
 // not go on, and everything recorded is safe.
 func (e *Engine) Run(ctx context.Context) (machine.Phase, error) {
-	runErr := e.loop(ctx)
-	err := errors.Join(runErr, e.release())
+	var err error
+	if e.opened {
+		err = e.loop(ctx)
+	}
+	err = errors.Join(err, e.release())
 	phase, _ := e.machine.Phase()
 	return phase, err
 }

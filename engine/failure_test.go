@@ -164,7 +164,7 @@ func TestTheFailureLimitPausesTheRun(t *testing.T) {
 	}
 	m := train(t, e, machine.PhasePaused)
 	_, reason := m.Phase()
-	if n := m.Counts().Failed; n != 5 || !strings.Contains(reason, "5 segments have failed in a row") {
+	if n := m.Counts().Failed; n != 5 || !strings.Contains(reason, "5 attempts have failed in a row") {
 		t.Errorf("paused after %d failures: %s", n, reason)
 	}
 	check(t, c)
@@ -329,6 +329,30 @@ func TestADeafTrainerDoesNotKeepARunFromStopping(t *testing.T) {
 		synctest.Wait()
 		spentAll(t, mustResume(t, testAgain(c, climb)))
 		check(t, c)
+	})
+}
+
+// A run that waits for its last trainer sleeps, whatever deadlines have passed.
+func TestAWaitingRunSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spec := testSpec()
+		spec.Policy.Barrier = &pbt.Barrier{Quorum: 0.5, Deadline: time.Minute}
+		spec.Budget.Wall, spec.Timeout, spec.Silence = 30*time.Minute, 24*time.Hour, 48*time.Hour
+		c := testConfig(t, spec, 4, func(ctx context.Context, s trainer.Segment, theta *float64) (float64, error) {
+			wait := 20 * time.Minute
+			if s.Member == 2 {
+				wait = 10 * time.Hour
+			}
+			time.Sleep(wait)
+			return climb(ctx, s, theta)
+		})
+		looks := 0
+		c.Clock = func() int64 { looks++; return time.Now().UnixNano() }
+		mustRun(t, c)
+		check(t, c)
+		if looks > 500 {
+			t.Errorf("it looked at the clock %d times", looks)
+		}
 	})
 }
 

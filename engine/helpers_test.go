@@ -15,30 +15,12 @@ import (
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
 	"github.com/seed-7a1a2db0/pbt/history"
+	"github.com/seed-7a1a2db0/pbt/internal/testdir"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/trainer"
 	"github.com/seed-7a1a2db0/pbt/verify"
 )
-
-// testDir is a directory for a run: in memory where there is such a disk, because
-// these tests make thousands of fsyncs and none of them pulls the plug.
-func testDir(t testing.TB) string {
-	t.Helper()
-	if os.MkdirAll("/dev/shm", 0o777) != nil {
-		return t.TempDir()
-	}
-	dir, err := os.MkdirTemp("/dev/shm", "pbt-engine-test-*")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
 
 // testSpec is a small run: 6 members, 4 segments each.
 func testSpec() machine.Spec {
@@ -53,7 +35,7 @@ func testSpec() machine.Spec {
 func testConfig(t testing.TB, spec machine.Spec, slots int, s script) Config {
 	t.Helper()
 	return Config{
-		Dir: testDir(t), Version: "test", Spec: spec, Experiment: []byte("{}"), Source: []byte("# a test\n"), Slots: slots,
+		Dir: testdir.InMemory(t), Version: "test", Spec: spec, Experiment: []byte("{}"), Source: []byte("# a test\n"), Slots: slots,
 		SpecOf:  func([]byte) (machine.Spec, error) { return spec, nil },
 		NewSlot: func() trainer.Slot { return trainer.InProcess(s.fresh) },
 	}

@@ -98,8 +98,11 @@ func TestATrainersLastWordsAreNoFailure(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	spec := testSpec()
 	spec.Retries = 0
+	var began tally
 	c := testConfig(t, spec, 2, func(ctx context.Context, _ trainer.Segment, _ *float64) (float64, error) {
-		stop()
+		if began.add("") == 2 {
+			stop()
+		}
 		<-ctx.Done()
 		return 0, errors.New("CUDA error: the driver is shutting down")
 	})
@@ -181,10 +184,66 @@ func TestARunHasOneOwner(t *testing.T) {
 	if err := o.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(bodies[*machine.Closed](t, c)); n != 2 {
-		t.Errorf("%d sittings were closed, want 2: who follows the events waits for it", n)
+	check(t, c)
+}
+
+// Every sitting ends with a word, for those who follow the events: also one that is
+// over before it began. About a run that has ended there is nothing more to say.
+func TestASittingWithoutARun(t *testing.T) {
+	c := testConfig(t, testSpec(), 1, climb)
+	e, err := Create(c)
+	for range 2 {
+		if err == nil {
+			err = e.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err = Open(c)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	train(t, e, machine.PhaseEnded)
+	sittings := func() [2]int {
+		return [2]int{len(bodies[*machine.Opened](t, c)), len(bodies[*machine.Closed](t, c))}
+	}
+	if n := sittings(); n != [2]int{3, 3} {
+		t.Errorf("opened and closed: %v", n)
+	}
+	spentAll(t, mustResume(t, c))
+	if e, err = Open(c); err == nil {
+		err = e.Close()
+	}
+	if n := sittings(); n != [2]int{3, 3} || err != nil {
+		t.Errorf("opened and closed: %v, %v", n, err)
 	}
 	check(t, c)
+}
+
+// A process that was killed between a run's end and its own leaves a journal that
+// was not closed, and checkpoints that nobody needs.
+func TestARunKilledAtItsVeryEnd(t *testing.T) {
+	c := testConfig(t, testSpec(), 2, climb)
+	c.journalFault = func(rows []journal.Row) error {
+		if rows[0].Kind == string(machine.KindClosed) {
+			return errBroken
+		}
+		return nil
+	}
+	e, err := Create(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if phase, err := e.Run(t.Context()); phase != machine.PhaseEnded || !errors.Is(err, errBroken) {
+		t.Fatal(phase, err)
+	}
+	c.journalFault = nil
+	spentAll(t, mustResume(t, c))
+	check(t, c)
+	if n := len(bodies[*machine.Closed](t, c)); n != 1 {
+		t.Errorf("closed %d times", n)
+	}
 }
 
 func TestARunKilledBeforeItsFirstEvent(t *testing.T) {

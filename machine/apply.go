@@ -94,6 +94,7 @@ func (m *Machine) applySpec(b *SpecChanged) error {
 		return errors.New("population, seed and goal cannot change")
 	}
 	m.setSpec(*spec)
+	m.trimBest()
 	for i := range m.members {
 		mem := &m.members[i]
 		if mem.state == StateDone && m.grant(i, 0) > 0 {
@@ -286,6 +287,11 @@ func (m *Machine) rankBest(o Outcome) {
 	}
 	m.best = slices.Insert(m.best, at, o)
 	m.keep.need(o.Segment)
+	m.trimBest()
+}
+
+// trimBest forgets those that are one too many for what is kept.
+func (m *Machine) trimBest() {
 	for len(m.best) > m.spec.Keep.Best {
 		last := len(m.best) - 1
 		m.keep.drop(m.best[last].Segment)

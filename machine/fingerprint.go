@@ -79,7 +79,7 @@ func (m *Machine) appendMember(b []byte, i int) []byte {
 		b = append(strconv.AppendQuote(append(b, " failure "...), mem.lastFailure), '\n')
 	}
 	if r, ok := m.pop.Record(i); ok {
-		b = appendRecord(fmt.Appendf(b, " rank %d", m.pop.Rank(i)), r)
+		b = appendRecord(strconv.AppendInt(append(b, " rank "...), int64(m.pop.Rank(i)), 10), r)
 	}
 	return b
 }
@@ -107,7 +107,9 @@ func (m *Machine) appendQueue(b []byte) []byte {
 	})
 	b = append(b, "waiting"...)
 	for _, t := range turns {
-		b = fmt.Appendf(b, " %d/%d/%x", t.member, t.spent, t.key)
+		b = strconv.AppendInt(append(b, ' '), int64(t.member), 10)
+		b = strconv.AppendInt(append(b, '/'), t.spent, 10)
+		b = strconv.AppendUint(append(b, '/'), t.key, 16)
 	}
 	return append(b, '\n')
 }

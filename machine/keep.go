@@ -10,8 +10,8 @@ type keeper struct {
 	spares  []int64         // wanted but not needed, in the order they became so
 	garbage []string
 	unused  []*node // for use again
-	total   int64 // bytes of all checkpoints kept
-	needed  int64 // bytes of those that somebody needs
+	total   int64   // bytes of all checkpoints kept
+	needed  int64   // bytes of those that somebody needs
 }
 
 type node struct {

@@ -152,6 +152,7 @@ func (m *Machine) setSpec(spec Spec) {
 // the events that came of it, applied already. The events are valid until the
 // next Handle; nobody may be told before they are durable.
 func (m *Machine) Handle(now int64, in Input) (Answer, []Event) {
+	clear(m.out) // else the thousands of a run's start would stay in memory
 	m.out = m.out[:0]
 	now = m.steady(now)
 	answer := m.handle(now, in)
@@ -274,16 +275,14 @@ func (m *Machine) task(i int) *Task {
 	return t
 }
 
-// checkpointName is what fmt.Sprintf("s%09d-%d") says, without its price.
+// checkpointName is fmt.Sprintf("s%09d-%d", segment, lease), without its price.
 func checkpointName(segment, lease int64) string {
-	var room [48]byte
-	digits := strconv.AppendInt(room[:0], segment, 10)
-	name := append(room[len(digits):len(digits)], 's')
-	for range 9 - len(digits) {
-		name = append(name, '0')
+	b := append(make([]byte, 0, 48), 's')
+	for tens := int64(100_000_000); segment < tens; tens /= 10 {
+		b = append(b, '0')
 	}
-	name = append(append(name, digits...), '-')
-	return string(strconv.AppendInt(name, lease, 10))
+	b = append(strconv.AppendInt(b, segment, 10), '-')
+	return string(strconv.AppendInt(b, lease, 10))
 }
 
 // report takes an outcome, or refuses it whole.
@@ -359,7 +358,7 @@ func (m *Machine) failed(now int64, i int, kind FailureKind, text string) {
 	case kind == FailDisk:
 		m.pause(now, "the disk is full: "+text)
 	case m.failing >= m.spec.FailureLimit:
-		m.pause(now, fmt.Sprintf("%d segments have failed in a row, with nothing finished between: mend the trainer, then resume (the members say how they failed)", m.failing))
+		m.pause(now, fmt.Sprintf("%d attempts have failed in a row, with nothing finished between: mend the trainer, then resume. The last one: %s", m.failing, text))
 	}
 }
 

@@ -1,9 +1,6 @@
 package machine
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // turn is a member that waits for a slot.
 type turn struct {
@@ -13,11 +10,11 @@ type turn struct {
 }
 
 func (t turn) before(o turn) bool {
-	if c := cmp.Compare(t.spent, o.spent); c != 0 {
-		return c < 0
-	}
-	if c := cmp.Compare(t.key, o.key); c != 0 {
-		return c < 0
+	switch {
+	case t.spent != o.spent:
+		return t.spent < o.spent
+	case t.key != o.key:
+		return t.key < o.key
 	}
 	return t.member < o.member
 }

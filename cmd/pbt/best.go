@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,9 @@ func newBest() *cobra.Command {
 With --copy, copy its checkpoint, verified, into a directory that does not exist yet.`,
 		Example: "  pbt best runs/digits-1 --copy model",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := os.Lstat(to); to != "" && err == nil {
+				return usageError{fmt.Errorf("%s is there already: --copy makes a new directory", to)}
+			}
 			best, err := findBest(args[0], to)
 			if err != nil {
 				return err
@@ -61,13 +65,13 @@ With --copy, copy its checkpoint, verified, into a directory that does not exist
 // findBest reads the best record, and copies its checkpoint if asked. While the
 // run goes on, a better one may come and the checkpoint go: then it looks again.
 func findBest(dir, to string) (*bestRecord, error) {
-	store, err := openCheckpoints(dir)
-	if err != nil {
-		return nil, err
-	}
 	var last string
 	for range copyAttempts {
 		m, err := readMachine(dir)
+		if err != nil {
+			return nil, err
+		}
+		store, err := openCheckpoints(dir)
 		if err != nil {
 			return nil, err
 		}

@@ -86,5 +86,5 @@ func eventLine(r journal.Row) []byte {
 		b = strconv.AppendInt(append(b, `,"member":`...), r.Member, 10)
 	}
 	b = append(append(b, `,"event":`...), r.Body...)
-	return append(b, "}\n"...)
+	return cleanJSON(append(b, "}\n"...))
 }

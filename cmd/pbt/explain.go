@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -23,9 +24,11 @@ type explanation struct {
 	Before   *pbt.Hypers       `json:"hypers_before,omitempty"` // the member's own, until then
 	Decision pbt.Decision      `json:"decision"`
 	Say      string            `json:"say"`
-	Draws    draws             `json:"draws"` // where the random numbers come from
-	Outcome  *machine.Finished `json:"outcome,omitempty"`
+	Draws    draws             `json:"draws"`             // where the random numbers come from
+	Outcome  json.RawMessage   `json:"outcome,omitempty"` // as the journal has it
 	Failures []history.Failure `json:"failures,omitempty"`
+
+	finished *machine.Finished
 }
 
 // draws is the address of a decision's random numbers: f(seed, member, turn, purpose).
@@ -73,11 +76,16 @@ func explain(h *history.History, id int64) (*explanation, error) {
 	seed := h.Started.Seed
 	x := &explanation{
 		Segment: id, Member: d.Member, Parent: d.Parent, From: d.From, Steps: d.Steps, Hypers: d.Hypers,
-		Decision: d.Decision, Say: d.Decision.Say(), Outcome: h.Outcome(id),
+		Decision: d.Decision, Say: d.Decision.Say(), finished: h.Outcome(id),
 		Draws: draws{
 			Seed: seed, Member: d.Member, Turn: d.Turn,
 			TrainSeed: pbt.TrainSeed(seed, d.Member, d.Turn, 0), WeightSeed: pbt.WeightSeed(seed, d.Member, d.Turn),
 		},
+	}
+	if x.finished != nil {
+		if x.Outcome, err = machine.Encode(nil, x.finished); err != nil {
+			return nil, err
+		}
 	}
 	for before := id - 1; before >= 1; before-- {
 		if n, err := h.Tree.Node(before); err == nil && n.Member == d.Member {
@@ -108,8 +116,8 @@ func (x *explanation) print(w io.Writer) error {
 		fmt.Fprintf(w, "failed           %s: %s\n", f.Fault, clean(firstLine(f.Error)))
 	}
 	outcome := "not finished"
-	if x.Outcome != nil {
-		outcome = fmt.Sprintf("score %s, checkpoint %s", x.Outcome.Score, x.Outcome.Checkpoint.ID)
+	if x.finished != nil {
+		outcome = fmt.Sprintf("score %s, checkpoint %s", x.finished.Score, clean(x.finished.Checkpoint.ID))
 	}
 	_, err := fmt.Fprintf(w, "outcome          %s\n", outcome)
 	return err

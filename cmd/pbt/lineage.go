@@ -70,12 +70,12 @@ func newForest(h *history.History) *forest {
 
 func (f *forest) node(id int64) *pbt.Node { return &f.Tree[id-1] }
 
-// stretch follows a segment for as long as it has one child.
-func (f *forest) stretch(id int64) (last int64) {
-	for len(f.children[id]) == 1 {
+// stretch follows a segment for as long as it has one child; n segments are on the way.
+func (f *forest) stretch(id int64) (last int64, n int) {
+	for n = 1; len(f.children[id]) == 1; n++ {
 		id = f.children[id][0]
 	}
-	return id
+	return id, n
 }
 
 func scoreText(s *pbt.Score) string {
@@ -85,40 +85,56 @@ func scoreText(s *pbt.Score) string {
 	return s.String()
 }
 
-// lineageText draws the forest with an explicit stack: a lineage may be longer
-// than a call stack is deep.
+// lineageText draws the forest, one line for each stretch without a branch: copies
+// are indented below the stretch they came from, and the stretch goes on after
+// them. The stack is explicit: a lineage may be longer than a call stack is deep.
 func lineageText(w io.Writer, f *forest) error {
 	type frame struct {
 		id    int64
 		depth int
 	}
 	var stack []frame
-	push := func(ids []int64, depth int) {
-		for _, id := range slices.Backward(ids) {
-			stack = append(stack, frame{id, depth})
-		}
+	push := func(id int64, depth int) { stack = append(stack, frame{id, depth}) }
+	for _, root := range slices.Backward(f.children[0]) {
+		push(root, 0)
 	}
-	push(f.children[0], 0)
+	out := bufio.NewWriter(w)
 	for len(stack) > 0 {
 		at := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		last := f.stretch(at.id)
-		a, b := f.node(at.id), f.node(last)
-		mark := " "
-		if f.onBest[at.id] {
-			mark = "*"
+		last := f.writeStretch(out, at.id, at.depth)
+		kids := f.children[last]
+		for _, k := range slices.Backward(kids) {
+			if !f.node(k).Copied {
+				push(k, at.depth)
+			}
 		}
-		how := ""
-		if a.Copied {
-			how = " copied"
+		for _, k := range slices.Backward(kids) {
+			if f.node(k).Copied {
+				push(k, at.depth+1)
+			}
 		}
-		if _, err := fmt.Fprintf(w, "%s %s%s member %d, segments %d–%d, steps %d–%d, score %s\n", mark, strings.Repeat("  ", at.depth), "└"+how,
-			a.Member, a.ID, b.ID, a.From, b.Step, scoreText(b.Score)); err != nil {
-			return err
-		}
-		push(f.children[last], at.depth+1)
 	}
-	return nil
+	return out.Flush()
+}
+
+// writeStretch writes a line for the segments up to the next branch and returns
+// the last of them.
+func (f *forest) writeStretch(w io.Writer, id int64, depth int) int64 {
+	last, n := f.stretch(id)
+	a, b := f.node(id), f.node(last)
+	mark, how, which := " ", "", fmt.Sprintf("segment %d", a.ID)
+	if f.onBest[id] {
+		mark = "*"
+	}
+	if a.Copied {
+		how = fmt.Sprintf(" copied segment %d", a.Parent)
+	}
+	if n > 1 {
+		which = fmt.Sprintf("%d segments, %d … %d", n, a.ID, b.ID)
+	}
+	fmt.Fprintf(w, "%s %smember %d%s: %s, steps %d–%d, score %s\n", mark, strings.Repeat("  ", depth), a.Member, how, which, a.From, b.Step, scoreText(b.Score))
+	return last
 }
 
 func lineageDot(w io.Writer, f *forest) error {

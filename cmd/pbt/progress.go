@@ -109,8 +109,10 @@ func (p *progress) tell(b machine.Body) string {
 		if e.Fault != machine.FailLost {
 			return fmt.Sprintf("  member %d, segment %d, attempt %d failed (%s): %s", e.Member, e.Segment, e.Attempt, e.Fault, e.Error)
 		}
-	case *machine.Refused:
-		return fmt.Sprintf("  member %d, segment %d: a report was refused: %s", e.Member, e.Segment, e.Why)
+	case *machine.Refused: // after a timeout, the usual end of what was called off
+		if p.verbose {
+			return fmt.Sprintf("  member %d, segment %d: a report was refused: %s", e.Member, e.Segment, e.Why)
+		}
 	case *machine.Ending:
 		return "  ending: " + e.Reason
 	case *machine.Paused:
@@ -126,7 +128,7 @@ func (p *progress) state(m *machine.Machine, now time.Time) string {
 		s += fmt.Sprintf(", best %s %s (member %d)", clean(p.exp.Metric), best.Score, best.Member)
 	}
 	if total := p.total(); total > 0 {
-		s = fmt.Sprintf("%3.0f%%  %s", 100*float64(m.Spent())/float64(total), s)
+		s = fmt.Sprintf("%3.0f%%  %s", 100*min(1, float64(m.Spent())/float64(total)), s)
 		if done := m.Spent() - p.spent; done > 0 {
 			left := time.Duration(float64(now.Sub(p.began)) / float64(done) * float64(total-m.Spent()))
 			s += fmt.Sprintf(", %s left", max(0, left).Round(time.Second))

@@ -239,12 +239,6 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 	if len(refused) > 0 {
 		return usageError{fmt.Errorf("this would change decisions already made; start a new run for it: %s", refused)}
 	}
-	if len(allowed) == 0 {
-		ended, err := f.hasEnded(cmd)
-		if ended || err != nil {
-			return err
-		}
-	}
 	c, show, err := f.config(cmd, exp)
 	if err != nil {
 		return err
@@ -258,21 +252,11 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if phase, reason := e.Machine().Phase(); phase == machine.PhaseEnded {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the run has ended already: %s. To train on: pbt resume %s --set budget.steps=…\n", clean(reason), f.dir)
+		return errors.Join(e.Close(), f.finish(cmd, e.Machine()))
+	}
 	return f.train(cmd, e, show)
-}
-
-// hasEnded tells whether the run has ended, and says then what there is to do.
-func (f *runFlags) hasEnded(cmd *cobra.Command) (bool, error) {
-	m, err := readMachine(f.dir)
-	if err != nil {
-		return false, err
-	}
-	phase, reason := m.Phase()
-	if phase != machine.PhaseEnded {
-		return false, nil
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "the run has ended already: %s. To train on: pbt resume %s --set budget.steps=…\n", clean(reason), f.dir)
-	return true, f.finish(cmd, m)
 }
 
 func change(exp *config.Experiment, paths []string) (*machine.Change, error) {

@@ -123,11 +123,11 @@ func exact(h pbt.Hypers, name string) string {
 	return string(v.AppendJSON(nil))
 }
 
-// scheduleYAML writes one flow mapping per stage: JSON is YAML.
+// scheduleYAML writes the schedule as explore.follow takes it: JSON is YAML.
 func scheduleYAML(w io.Writer, stages []pbt.Stage) error {
 	for _, s := range stages {
-		text := s.Hypers.AppendJSON(nil)
-		if _, err := fmt.Fprintf(w, "- {from: %d, to: %d, segment: %d, member: %d, hypers: %s}\n", s.From, s.To, s.Segment, s.Member, text); err != nil {
+		text := cleanJSON(s.Hypers.AppendJSON(nil))
+		if _, err := fmt.Fprintf(w, "- {from: %d, hypers: %s} # to step %d: segment %d of member %d\n", s.From, text, s.To, s.Segment, s.Member); err != nil {
 			return err
 		}
 	}

@@ -105,7 +105,10 @@ func (s *statusReport) print(w io.Writer) error {
 	for _, m := range s.Members {
 		rank, score := "-", "-"
 		if m.Score != nil {
-			rank, score = fmt.Sprint(m.Rank), m.Score.String()
+			score = m.Score.String()
+		}
+		if m.Rank > 0 {
+			rank = fmt.Sprint(m.Rank)
 		}
 		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t\n", m.ID, m.State, rank, score, m.Step, m.Spent, m.Segment, clean(m.Hypers.String()))
 	}
@@ -113,8 +116,8 @@ func (s *statusReport) print(w io.Writer) error {
 		return err
 	}
 	for _, m := range s.Members {
-		if m.LastFailure != "" {
-			fmt.Fprintf(w, "\nmember %d failed %d times; last: %s\n", m.ID, m.Failures+m.Lost, clean(firstLine(m.LastFailure)))
+		if m.Failures > 0 {
+			fmt.Fprintf(w, "\nmember %d: %d failed attempts; the last one: %s\n", m.ID, m.Failures, clean(firstLine(m.LastFailure)))
 		}
 	}
 	return nil
