@@ -267,7 +267,7 @@ func (m *Machine) task(i int) *Task {
 		Lease: mem.lease.id, Segment: p.segment, Member: i, Turn: p.turn, Parent: p.parent,
 		From: p.from, Steps: p.steps, Hypers: p.hypers,
 		Seed: pbt.TrainSeed(m.spec.Seed, i, p.turn, p.failures), WeightSeed: pbt.WeightSeed(m.spec.Seed, i, p.turn),
-		Save: checkpointName(p.segment, mem.lease.id),
+		Save: CheckpointName(p.segment, mem.lease.id),
 	}
 	if p.parent != 0 {
 		t.Load = m.keep.name(p.parent)
@@ -275,8 +275,9 @@ func (m *Machine) task(i int) *Task {
 	return t
 }
 
-// checkpointName is fmt.Sprintf("s%09d-%d", segment, lease), without its price.
-func checkpointName(segment, lease int64) string {
+// CheckpointName is what a lease's checkpoint is called: no two leases can write
+// over each other's. It is fmt.Sprintf("s%09d-%d", segment, lease), without its price.
+func CheckpointName(segment, lease int64) string {
 	b := append(make([]byte, 0, 48), 's')
 	for tens := int64(100_000_000); segment < tens; tens /= 10 {
 		b = append(b, '0')
@@ -292,6 +293,10 @@ func (m *Machine) report(now int64, r Report) error {
 		return err
 	}
 	mem := &m.members[r.Member]
+	if c, name := r.Checkpoint, CheckpointName(r.Segment, r.Lease); c.ID != "" && c.ID != name || c.Bytes < 0 {
+		m.failed(now, r.Member, FailError, fmt.Sprintf("its report names a checkpoint %q of %d bytes: want %q", c.ID, c.Bytes, name))
+		return nil // another segment's would be lost with this one
+	}
 	if !r.Score.Finite() && mem.plan.failures < m.spec.Retries {
 		m.failed(now, r.Member, FailDiverged, fmt.Sprintf("the score is %s", r.Score))
 		return nil

@@ -8,13 +8,15 @@ import (
 )
 
 // agree runs one plan in several ways that must come to the same: in pbt.Train, by
-// one worker and by many, without trouble and restarted anywhere.
+// one worker and by many, without trouble and restarted anywhere, with scores that
+// are better high and better low.
 func agree(seed uint64) []Violation {
 	var found []Violation
 	found = append(found, agreeTrain(seed, false)...)
 	found = append(found, agreeTrain(seed, true)...)
 	found = append(found, agreeWorkers(seed)...)
-	return append(found, agreeRestarts(seed)...)
+	found = append(found, agreeRestarts(seed)...)
+	return append(found, agreeGoals(seed)...)
 }
 
 // calmPlan is a plan in which nothing depends on time or on the order of arrival.
@@ -112,6 +114,32 @@ func agreeRestarts(seed uint64) []Violation {
 	killed := newWorld(seed+1, p)
 	killed.run()
 	return compareRuns("with restarts", calm, killed)
+}
+
+// agreeGoals compares maximizing a score with minimizing its negative.
+func agreeGoals(seed uint64) []Violation {
+	p := calmPlan(seed, "goals")
+	p.spec.Goal, p.model.minimize = pbt.Maximize, false
+	up := newWorld(seed, p)
+	up.run()
+	p.spec.Goal, p.model.minimize = pbt.Minimize, true
+	down := newWorld(seed, p)
+	down.run()
+	if len(up.violations)+len(down.violations) > 0 {
+		return append(up.violations, down.violations...)
+	}
+	mine, others := up.decisions(), down.decisions()
+	for i := range min(len(mine), len(others)) {
+		a, b := &mine[i], &others[i]
+		if a.Member != b.Member || a.Parent != b.Parent || a.Decision.Action != b.Decision.Action || a.Decision.Why != b.Decision.Why || !a.Hypers.Equal(b.Hypers) {
+			up.violate(LawAgreement, "with all scores negated, decision %d on member %d is on member %d: %s; and: %s", i+1, a.Member, b.Member, a.Decision.Say(), b.Decision.Say())
+			return up.violations
+		}
+	}
+	if len(mine) != len(others) {
+		up.violate(LawAgreement, "with all scores negated, there are %d decisions, not %d", len(others), len(mine))
+	}
+	return up.violations
 }
 
 // compareRuns compares what two runs decided, and what came of it.

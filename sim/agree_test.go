@@ -11,9 +11,10 @@ func TestTheSameRunInOtherWays(t *testing.T) {
 		{"a barrier for all and Train with LockStep", func(seed uint64) []Violation { return agreeTrain(seed, true) }},
 		{"one worker and sixteen behind a barrier", agreeWorkers},
 		{"restarted anywhere", agreeRestarts},
+		{"scores negated", agreeGoals},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for seed := range uint64(*seeds) {
+			for seed := range uint64(seeds(60)) {
 				for _, v := range c.run(seed) {
 					t.Fatalf("seed %d: %v", seed, v)
 				}

@@ -11,7 +11,7 @@ import (
 // often is how many events of a run are checked against its whole state at every
 // commit; after that only now and then, since that costs as much as the state is large.
 const (
-	often  = 200
+	often  = 100
 	seldom = 8
 )
 
@@ -172,11 +172,32 @@ func (b *book) checkKept(m *machine.Machine) {
 	if keep.Bytes > 0 && total > max(keep.Bytes, bytes) {
 		b.w.violate(LawGarbage, "%d bytes are kept, where %d are needed and %d allowed", total, bytes, keep.Bytes)
 	}
-	if len(b.w.specs) == 1 && !keep.Lineage && !keep.Everything && total != bytes {
-		b.w.violate(LawGarbage, "%d bytes are kept, where %d are needed", total, bytes)
+	if len(b.w.specs) > 1 { // what was wanted once may stay
+		return
 	}
-	if len(b.w.specs) == 1 && keep.Bytes == 0 && (keep.Lineage || keep.Everything) {
+	b.checkUnwanted(m)
+	if keep.Bytes == 0 && (keep.Lineage || keep.Everything) {
 		b.checkWanted(m)
+	}
+}
+
+// checkUnwanted checks that there is a reason for all that is kept.
+func (b *book) checkUnwanted(m *machine.Machine) {
+	wanted, total := make([]bool, len(b.segments)+1), int64(0)
+	b.needed(func(id int64, _ string) { wanted[id] = true })
+	for i := len(b.segments); i > 0; i-- { // children come after their parents
+		s := &b.segments[i-1]
+		if _, kept := m.NeedsCheckpoint(int64(i)); !kept {
+			continue
+		}
+		total += s.outcome.Checkpoint.Bytes
+		if !wanted[i] && !b.spec.Keep.Everything {
+			b.w.violate(LawGarbage, "the checkpoint of segment %d is kept, and nobody wants it", i)
+		}
+		wanted[s.parent] = wanted[s.parent] || b.spec.Keep.Lineage
+	}
+	if total != m.CheckpointBytes() {
+		b.w.violate(LawSums, "%d bytes of checkpoints are kept, counted are %d", total, m.CheckpointBytes())
 	}
 }
 

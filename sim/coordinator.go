@@ -254,12 +254,14 @@ func (c *coordinator) commit() bool {
 // discardUnused deletes what was published for reports that were not taken.
 func (c *coordinator) discardUnused(batch []message) (died bool) {
 	for _, msg := range batch {
-		if r, ok := msg.input.(machine.Report); ok && !c.m.Keeps(r.Checkpoint.ID) {
-			if c.dies() {
-				return true
-			}
-			c.delete(r.Checkpoint.ID)
+		r, ok := msg.input.(machine.Report)
+		if !ok || r.Checkpoint.ID != machine.CheckpointName(r.Segment, r.Lease) || c.m.Keeps(r.Checkpoint.ID) {
+			continue
 		}
+		if c.dies() {
+			return true
+		}
+		c.delete(r.Checkpoint.ID)
 	}
 	return false
 }

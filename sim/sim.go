@@ -75,7 +75,7 @@ func Run(o Options) (Report, error) {
 
 // agreeEvery is how often a seed is also run in other ways that must come to the
 // same: comparing costs several runs.
-const agreeEvery = 8
+const agreeEvery = 16
 
 func runSeed(o Options, seed uint64, report *Report) {
 	names, _ := ParseFaults(o.Faults) // validated

@@ -156,10 +156,25 @@ func (w *world) jump() {
 	w.book.forward += max(0, by)
 }
 
+// mislabelled is a report on a live lease with somebody else's checkpoint.
+func (w *world) mislabelled() {
+	id, name := one(w.d, w.book.alive...), one(w.d, w.store.names...)
+	n := w.book.lease(id)
+	if c, _ := w.store.get(name); c.segment != n.segment {
+		w.coord.receive(message{input: machine.Report{
+			Lease: id, Segment: n.segment, Member: n.member, Score: 1e9, Checkpoint: machine.Checkpoint{ID: name, Bytes: 1},
+		}})
+	}
+}
+
 // stray is a message from somebody who is confused: about the lease, the segment,
 // or who there is.
 func (w *world) stray() {
 	w.tally.Stray++
+	if len(w.book.alive) > 0 && len(w.store.names) > 0 && w.d.yes(0.3) {
+		w.mislabelled()
+		return
+	}
 	lease, member := int64(w.d.n(len(w.book.leases)+1)), int(w.d.whole(-2, int64(w.plan.members)+2))
 	segment := int64(w.d.n(len(w.book.segments) + 2))
 	if note := w.book.lease(lease); note != nil && note.member == member && note.segment == segment {

@@ -47,7 +47,7 @@ func (s ScoreSource) String() string {
 // How long a program is waited for.
 const (
 	killAfter  = 5 * time.Second // between SIGTERM and SIGKILL
-	drainAfter = 5 * time.Second // for output after its end, if a process that left its group holds the pipe
+	drainAfter = 2 * time.Second // for output after its end, if a process that left its group holds the pipe
 )
 
 // maxCommandText bounds how much of a command line an error shows.
@@ -124,6 +124,9 @@ func (s *commandSlot) run(ctx context.Context, args []string, last *tail) (*repo
 	said.begin()
 	if err != nil {
 		said.end()
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, cause
+		}
 		return nil, fmt.Errorf("run %s: %w", commandText(args), err)
 	}
 	err = cmd.Wait()

@@ -77,7 +77,7 @@ func TestTheScoreInALineOfJSON(t *testing.T) {
 		"Infinity":                  {"", `echo '{"score": Infinity}'`, math.Inf(1)},
 		"minus Infinity":            {"", `echo '{"score": -Infinity}'`, math.Inf(-1)},
 		"NaN as a text":             {"", `echo '{"score": "NaN"}'`, math.NaN()},
-		"NaN in a text beside it":   {"", `echo '{"score": 0.5, "note": "loss: NaN, \"Infinity\" \\"}'`, 0.5},
+		"NaN in a text beside it":   {"", `printf '%s\n' '{"score": 0.5, "note": "loss: NaN, \"Infinity\" \\"}'`, 0.5},
 		"NaN in a list beside it":   {"", `echo '{"losses": [NaN, -Infinity, {"a": NaN}], "score": 0.5}'`, 0.5},
 		"a line that is not JSON":   {"", `echo '{"score": 0.5}'; echo '{score: 9}'; echo '{"score":'; echo '{"score": "good"}'; echo '{"score": null}'`, 0.5},
 		"keys that lead nowhere":    {"a.b.c", `echo '{"a": {"b": {"c": 0.5}}}'; echo '{"a": {"b": 7}}'; echo '{"a": [1]}'`, 0.5},
@@ -239,7 +239,7 @@ func TestNobodyAnswersQuestions(t *testing.T) {
 
 func TestAFloodOfOutputIsPassedOver(t *testing.T) {
 	for name, script := range map[string]string{
-		"many lines":     `yes '{"epoch": 1}' | head -n 400000; echo '{"score": 0.5}'`,
+		"many lines":     `yes '{"epoch": 1}' | head -n 100000; echo '{"score": 0.5}'`,
 		"one huge line":  `head -c 20000000 /dev/zero | tr '\0' x; echo; echo '{"score": 0.5}'`,
 		"a huge object":  `printf '{"x": "'; head -c 3000000 /dev/zero | tr '\0' x; echo '", "score": 9}'; echo '{"score": 0.5}'`,
 		"on both":        `yes 1 | head -n 200000 & yes 2 | head -n 200000 >&2; wait; echo '{"score": 0.5}'`,
@@ -352,22 +352,31 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 }
 
+func TestAProgramThatIsCalledOffBeforeItStarts(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("enough")
+	cancel(why)
+	if _, err := try(ctx, trainer.ScoreSource{JSON: "score"}, "", "/bin/sh", "-c", ":"); !errors.Is(err, why) {
+		t.Error(err)
+	}
+}
+
 // A process that left the group is out of reach; it must not keep the run waiting.
 func TestAnEscapedProcessIsNotWaitedFor(t *testing.T) {
 	if _, err := exec.LookPath("setsid"); err != nil {
 		t.Skip("no setsid here")
 	}
 	p := newPipe(t)
+	if err := syscall.Mkfifo(p.path+".end", 0o600); err != nil {
+		t.Fatal(err)
+	}
 	result := make(chan error, 1)
 	start := time.Now()
 	go func() {
 		_, err := try(t.Context(), trainer.ScoreSource{JSON: "score"}, "", "/bin/sh", "-c",
-			`echo '{"score": 1}'; setsid sh -c 'exec 3>"$1"; echo $$ >&3; exec sleep 1000' sh "$1" & read never < "$1".never`, "sh", p.path)
+			`echo '{"score": 1}'; setsid sh -c 'exec 3>"$1"; echo $$ >&3; exec sleep 1000' sh "$1" & read end < "$1".end; true`, "sh", p.path)
 		result <- err
 	}()
-	if err := syscall.Mkfifo(p.path+".never", 0o600); err != nil {
-		t.Fatal(err)
-	}
 	f, err := os.Open(p.path)
 	if err != nil {
 		t.Fatal(err)
@@ -378,11 +387,11 @@ func TestAnEscapedProcessIsNotWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = syscall.Kill(pid, syscall.SIGKILL) }()
-	if never, err := os.OpenFile(p.path+".never", os.O_WRONLY, 0); err != nil { // lets the program end
+	end, err := os.OpenFile(p.path+".end", os.O_WRONLY, 0) // lets the program end
+	if err != nil {
 		t.Fatal(err)
-	} else {
-		never.Close()
 	}
+	end.Close()
 	if err := <-result; err != nil {
 		t.Error(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Limits of what is read from a program.
@@ -197,11 +198,14 @@ func number(v any) (float64, bool) {
 }
 
 func (o *report) readFile(path string) error {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe must not make it wait
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return errors.Join(fmt.Errorf("%s is not a regular file", path), err)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxScoreFile))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)

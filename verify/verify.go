@@ -61,6 +61,7 @@ type verifier struct {
 	report   *Report
 	specOf   machine.SpecFunc
 	machine  *machine.Machine
+	turns    []int64              // by member: how many segments were planned for it
 	outcomes []machine.Checkpoint // by segment
 }
 
@@ -100,6 +101,7 @@ func (v *verifier) begin(body machine.Body) error {
 	if err != nil {
 		return fmt.Errorf("its experiment: %w", err)
 	}
+	v.turns = make([]int64, spec.Population)
 	v.machine, err = machine.New(spec, v.specOf)
 	return err
 }
@@ -116,7 +118,10 @@ func (v *verifier) decided(seq int64, e *machine.Decided) {
 		why = err.Error()
 	} else if _, what := again.Same(&e.Decision); what != "" {
 		why = what
+	} else {
+		why = v.planned(e)
 	}
+	v.turns[e.Member]++
 	if why != "" {
 		v.report.Mismatches++
 		v.report.differ("event %d decides on segment %d of member %d otherwise than its rules do: recorded %s", seq, e.Segment, e.Member, why)
@@ -137,6 +142,29 @@ func (v *verifier) again(e *machine.Decided) (pbt.Decision, error) {
 		return d, errors.New("that a member goes on which cannot")
 	}
 	return d, nil
+}
+
+// planned checks what the event adds to the decision: which stretch is to be trained.
+func (v *verifier) planned(e *machine.Decided) string {
+	spec, m := v.machine.Spec(), v.machine.Member(e.Member)
+	from := int64(0)
+	switch {
+	case e.Decision.TakesWeights():
+		from = e.Decision.Rival.Step
+	case e.Parent != 0:
+		from = m.Step
+	}
+	// Of a budget for all together, others' segments have their share, too.
+	most := spec.Budget.Grant(spec.Segment, m.Spent, v.machine.Spent(), 0)
+	switch {
+	case e.Turn != v.turns[e.Member]:
+		return fmt.Sprintf("turn %d, not %d", e.Turn, v.turns[e.Member])
+	case e.From != from:
+		return fmt.Sprintf("a start at step %d, not %d", e.From, from)
+	case e.Steps < 1 || e.Steps > most || e.Steps < most && spec.Budget.Total == 0:
+		return fmt.Sprintf("%d steps, not %d", e.Steps, most)
+	}
+	return ""
 }
 
 func (v *verifier) finished(f *machine.Finished) {
