@@ -159,6 +159,7 @@ func (e *Engine) commit() error {
 	if e.config.Observe != nil {
 		e.config.Observe(View{Events: e.events, Machine: e.machine})
 	}
+	clear(e.events) // else the thousands of a run's start would stay in memory
 	e.events = e.events[:0]
 	return nil
 }

@@ -28,6 +28,7 @@ const (
 type Machine struct {
 	spec     Spec
 	specOf   SpecFunc
+	space    *pbt.Space // as at the start; a change of the spec cannot change it
 	pop      *pbt.Population
 	members  []member
 	queue    turnQueue
@@ -129,7 +130,7 @@ func New(spec Spec, specOf SpecFunc) (*Machine, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Machine{specOf: specOf, phase: PhaseNew, keep: newKeeper()}
+	m := &Machine{specOf: specOf, space: spec.Space, phase: PhaseNew, keep: newKeeper()}
 	m.setSpec(spec)
 	m.pop = pbt.NewPopulation(spec.Population, spec.Goal, spec.Seed)
 	m.members = make([]member, spec.Population)

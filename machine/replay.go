@@ -10,7 +10,8 @@ import (
 // DecodeForReplay reads a body as far as Apply needs it: of a decision, what it
 // does, but not its whole explanation. The kinds that fill a journal are read
 // without encoding/json; opening a journal of a million events depends on it.
-// The result is valid until the next call.
+// It touches nothing that changes: another goroutine may be applying what it has
+// read before.
 func (m *Machine) DecodeForReplay(kind Kind, text []byte) (Body, error) {
 	in := scan.New(text)
 	var body Body
@@ -106,7 +107,7 @@ func (m *Machine) scanDecided(in *scan.Scanner) *Decided {
 		case "open":
 			e.Open = int(in.Int())
 		case "hypers":
-			h, err := m.spec.Space.ParseHypers(in.Value())
+			h, err := m.space.ParseHypers(in.Value())
 			if err != nil {
 				in.Fail(err)
 			}

@@ -154,7 +154,10 @@ func TestASeedMakesARunAgain(t *testing.T) {
 func TestARunTellsWhatCameOfIt(t *testing.T) {
 	dir := home(t, quick)
 	r := cli(t, dir, "run", "q.yaml")
-	for _, want := range []string{"best score ", "its schedule", "▁", "pbt schedule runs/quick-1", "pbt explain runs/quick-1 ", "pbt best runs/quick-1 --copy"} {
+	if !strings.ContainsAny(r.out, string(bars)) {
+		t.Errorf("there is no chart in:\n%s", r.out)
+	}
+	for _, want := range []string{"best score ", "its schedule", "pbt schedule runs/quick-1", "pbt explain runs/quick-1 ", "pbt best runs/quick-1 --copy"} {
 		if !strings.Contains(r.out, want) {
 			t.Errorf("%q is not in:\n%s", want, r.out)
 		}
@@ -165,7 +168,7 @@ func TestARunTellsWhatCameOfIt(t *testing.T) {
 	if quiet := cli(t, dir, "run", "q.yaml", "--quiet"); quiet.err != "" {
 		t.Errorf("--quiet: %q", quiet.err)
 	}
-	loud := cli(t, dir, "run", "q.yaml", "--verbose")
+	loud := cli(t, dir, "run", "q.yaml", "--verbose", "--slots", "1")
 	if !strings.Contains(loud.err, "copies weights and hyperparameters of member") {
 		t.Errorf("--verbose: %q", loud.err)
 	}

@@ -15,11 +15,11 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// finished is a directory with a finished run of quick, d.
+// finished is a directory with a finished run of quick, d: always the same one.
 func finished(t testing.TB) string {
 	t.Helper()
 	dir := home(t, quick)
-	ok(t, dir, "run", "q.yaml", "--dir", "d", "--quiet")
+	ok(t, dir, "run", "q.yaml", "--dir", "d", "--quiet", "--slots", "1")
 	return dir
 }
 
