@@ -44,20 +44,24 @@ func (e *Leased) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
+func (s Samples) appendJSON(b []byte) []byte {
+	b = append(b, '[')
+	for i, x := range s {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = pbt.Score(x).AppendJSON(b)
+	}
+	return append(b, ']')
+}
+
 func (e *Finished) appendJSON(b []byte) ([]byte, error) {
 	b = subject(b, e.Segment, e.Member)
 	b = field(b, "lease", e.Lease)
 	b = append(b, `,"score":`...)
 	b = e.Score.AppendJSON(b)
 	if len(e.Samples) > 0 {
-		b = append(b, `,"samples":[`...)
-		for i, x := range e.Samples {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = pbt.Score(x).AppendJSON(b)
-		}
-		b = append(b, ']')
+		b = e.Samples.appendJSON(append(b, `,"samples":`...))
 	}
 	if len(e.Metrics) > 0 {
 		text, err := json.Marshal(e.Metrics)

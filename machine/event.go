@@ -123,6 +123,9 @@ type Finished struct {
 // Samples are single results. In JSON, those that are not finite are texts, as scores are.
 type Samples []float64
 
+// MarshalJSON implements json.Marshaler.
+func (s Samples) MarshalJSON() ([]byte, error) { return s.appendJSON(nil), nil }
+
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *Samples) UnmarshalJSON(text []byte) error {
 	var scores []pbt.Score
