@@ -1,5 +1,7 @@
 package machine
 
+import "slices"
+
 // keeper knows which checkpoints are still needed (law 8). A checkpoint goes when
 // nobody needs it (no member's record, no plan, not among the best) and, beyond
 // that, nothing wants it kept: a descendant, or keep everything. Under a byte
@@ -19,6 +21,7 @@ type node struct {
 	needs      int
 	wants      int
 	parent     int64 // 0: none, or no claim on it
+	spare      bool  // listed in spares
 }
 
 func newKeeper() keeper { return keeper{nodes: map[int64]*node{}} }
@@ -80,11 +83,24 @@ func (k *keeper) drop(segment int64) {
 	}
 	k.needed -= n.checkpoint.Bytes
 	if n.wants > 0 {
-		k.spares = append(k.spares, segment)
+		k.setAside(segment, n)
 		k.shrink()
 		return
 	}
 	k.free(segment, n)
+}
+
+// setAside lists a checkpoint that is wanted but not needed. Those that go because
+// their last descendant does stay in the list, until they are the most of it.
+func (k *keeper) setAside(segment int64, n *node) {
+	if n.spare {
+		return
+	}
+	n.spare = true
+	k.spares = append(k.spares, segment)
+	if len(k.spares) > 2*len(k.nodes) {
+		k.spares = slices.DeleteFunc(k.spares, func(s int64) bool { return k.nodes[s] == nil })
+	}
 }
 
 // free gives a checkpoint up, and with it the claim on its parent.
@@ -115,7 +131,12 @@ func (k *keeper) shrink() {
 	for k.total > k.policy.Bytes && len(k.spares) > 0 {
 		oldest := k.spares[0]
 		k.spares = k.spares[1:]
-		if n := k.nodes[oldest]; n != nil && n.needs == 0 {
+		n := k.nodes[oldest]
+		if n == nil {
+			continue
+		}
+		n.spare = false
+		if n.needs == 0 {
 			k.free(oldest, n)
 		}
 	}
