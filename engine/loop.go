@@ -183,8 +183,13 @@ func (e *Engine) explainCommit(err error) error {
 // discardUnused deletes what was published for reports that were not taken.
 func (e *Engine) discardUnused(batch []message) {
 	for _, msg := range batch {
-		if r, ok := msg.report.(machine.Report); ok && !e.machine.Keeps(r.Checkpoint.ID) {
-			e.sweeper.sweep(r.Checkpoint.ID)
+		r, ok := msg.report.(machine.Report)
+		if !ok {
+			continue
+		}
+		// The name that its lease was given, not one that the report may claim.
+		if name := machine.CheckpointName(r.Segment, r.Lease); !e.machine.Keeps(name) {
+			e.sweeper.sweep(name)
 		}
 	}
 }
