@@ -36,14 +36,6 @@ func newExperiment(population int, lineage bool) (*config.Experiment, machine.Sp
 	return e, spec, err
 }
 
-func specOf(stored []byte) (machine.Spec, error) {
-	e, err := config.FromJSON(stored)
-	if err != nil {
-		return machine.Spec{}, err
-	}
-	return e.Spec()
-}
-
 // driver is a cluster without a cluster: it asks the machine for segments and
 // reports on them at once, in random order, as an engine with many slots would.
 type driver struct {
@@ -66,7 +58,7 @@ func newDriver(population, slots int, lineage bool, emit func([]machine.Event)) 
 	if err != nil {
 		return nil, err
 	}
-	m, err := machine.New(spec, specOf)
+	m, err := machine.New(spec, config.SpecOf)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/trainer"
@@ -158,7 +159,7 @@ func runIdle(s idleSetting) (sample Sample, err error) {
 	}
 	var finished, commits atomic.Int64
 	e, err := engine.Create(engine.Config{
-		Dir: s.Dir, Version: "benchmark", Spec: spec, Experiment: stored, SpecOf: specOf,
+		Dir: s.Dir, Version: "benchmark", Spec: spec, Experiment: stored, SpecOf: config.SpecOf,
 		Slots: s.Slots, NewSlot: func() trainer.Slot { return trainer.InProcess(newNoop(nil)) },
 		Disk: []checkpoint.Option{checkpoint.WithFS(noDisk{})},
 		Observe: func(v engine.View) {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/journal"
 )
@@ -76,7 +77,7 @@ func foldChild(s journalSetting) (func() (Sample, error), error) {
 				return err
 			}
 			defer j.Close()
-			m, last, err := engine.Fold(j, specOf)
+			m, last, err := engine.Fold(j, config.SpecOf)
 			if err == nil && (last < s.Events || m.Counts().Finished == 0) {
 				err = fmt.Errorf("%d events were read, written were %d", last, s.Events)
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
@@ -105,7 +106,7 @@ func startEngine(dir string, slots int, disk checkpoint.FS, saves bool) (*timedE
 	}
 	t := &timedEngine{gate: newGate(slots, saves), disk: &stageTimer{FS: disk}, ended: make(chan error, 1), wantedRows: 1000}
 	e, err := engine.Create(engine.Config{
-		Dir: dir, Version: "benchmark", Spec: spec, Experiment: stored, SpecOf: specOf,
+		Dir: dir, Version: "benchmark", Spec: spec, Experiment: stored, SpecOf: config.SpecOf,
 		Slots: slots, NewSlot: func() trainer.Slot { return trainer.InProcess(newNoop(t.gate)) },
 		Disk: []checkpoint.Option{checkpoint.WithFS(t.disk)}, Observe: t.observe, Clock: t.clock,
 	})

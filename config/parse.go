@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/seed-7a1a2db0/pbt/machine"
 )
 
 // Option changes how an experiment is read.
@@ -55,6 +57,16 @@ func FromJSON(data []byte, opts ...Option) (*Experiment, error) {
 	}
 	var faults complaints
 	return build(doc, name, &faults, opts)
+}
+
+// SpecOf makes the spec of an experiment as a journal stores it: the
+// machine.SpecFunc of every run that began with an experiment file.
+func SpecOf(stored []byte) (machine.Spec, error) {
+	e, err := FromJSON(stored)
+	if err != nil {
+		return machine.Spec{}, err
+	}
+	return e.Spec()
 }
 
 // UnmarshalJSON is FromJSON.

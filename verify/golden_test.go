@@ -16,14 +16,6 @@ import (
 	"github.com/seed-7a1a2db0/pbt/verify"
 )
 
-func specOf(stored []byte) (machine.Spec, error) {
-	e, err := config.FromJSON(stored)
-	if err != nil {
-		return machine.Spec{}, err
-	}
-	return e.Spec()
-}
-
 // Runs of every version that was ever released are opened, verified and gone on
 // with by this one. Never change a directory in testdata: add one.
 func TestRunsOfEarlierVersionsGoOn(t *testing.T) {
@@ -51,7 +43,7 @@ func verifyRun(t *testing.T, dir string, decisions, checkpoints int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := verify.Run(j, store, specOf)
+	r, err := verify.Run(j, store, config.SpecOf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +72,7 @@ func trainOn(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	e, err := engine.Open(engine.Config{
-		Dir: dir, Version: "test", SpecOf: specOf, Slots: 2,
+		Dir: dir, Version: "test", SpecOf: config.SpecOf, Slots: 2,
 		NewSlot: func() trainer.Slot { return trainer.InProcess(quadratic.New) },
 		Change:  &machine.Change{Spec: spec, Experiment: stored, Paths: []string{"budget.steps"}},
 	})

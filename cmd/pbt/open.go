@@ -40,15 +40,6 @@ func printJSON(cmd *cobra.Command, v any) error {
 	return err
 }
 
-// specOf makes the spec of a stored experiment.
-func specOf(stored []byte) (machine.Spec, error) {
-	e, err := config.FromJSON(stored)
-	if err != nil {
-		return machine.Spec{}, err
-	}
-	return e.Spec()
-}
-
 // openJournal opens a run's journal for reading, beside a process that may run it.
 func openJournal(dir string) (*journal.Journal, error) {
 	path := filepath.Join(dir, engine.JournalFile)
@@ -70,7 +61,7 @@ func readMachine(dir string) (*machine.Machine, error) {
 		return nil, err
 	}
 	defer j.Close()
-	m, _, err := engine.Fold(j, specOf)
+	m, _, err := engine.Fold(j, config.SpecOf)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
@@ -87,7 +78,7 @@ func readHistory(dir string) (*history.History, error) {
 		return nil, err
 	}
 	defer j.Close()
-	h, err := history.Read(j, specOf)
+	h, err := history.Read(j, config.SpecOf)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}

@@ -118,7 +118,7 @@ func (f *runFlags) config(cmd *cobra.Command, exp *config.Experiment) (engine.Co
 	}
 	show := newProgress(cmd.ErrOrStderr(), exp, f.quiet, f.verbose)
 	return engine.Config{
-		Dir: f.dir, Version: version, SpecOf: specOf, Slots: exp.Trainer.Slots, NewSlot: newSlot, Observe: show.observe,
+		Dir: f.dir, Version: version, SpecOf: config.SpecOf, Slots: exp.Trainer.Slots, NewSlot: newSlot, Observe: show.observe,
 	}, show, nil
 }
 

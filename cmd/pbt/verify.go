@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/verify"
 )
 
@@ -27,7 +28,7 @@ the journal. Exit code 1, and the first difference, if anything does not agree.`
 			if err != nil {
 				return err
 			}
-			r, err := verify.Run(j, store, specOf)
+			r, err := verify.Run(j, store, config.SpecOf)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}

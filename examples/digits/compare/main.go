@@ -58,13 +58,7 @@ func read(dir string) (*machine.Machine, error) {
 		return nil, err
 	}
 	defer j.Close()
-	m, _, err := engine.Fold(j, func(stored []byte) (machine.Spec, error) {
-		e, err := config.FromJSON(stored)
-		if err != nil {
-			return machine.Spec{}, err
-		}
-		return e.Spec()
-	})
+	m, _, err := engine.Fold(j, config.SpecOf)
 	if err == nil && m == nil {
 		err = errors.New("the run has not begun")
 	}
