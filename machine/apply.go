@@ -47,6 +47,8 @@ func (m *Machine) Apply(e Event) error {
 		return m.applyFailed(e.At, b)
 	case *Refused:
 		m.counts.Refused++
+	case *RolledBack:
+		return m.applyRolledBack(e.At, b)
 	case *MemberDone:
 		return m.applyDone(b)
 	case *Ending:
@@ -70,7 +72,7 @@ func (m *Machine) applyOpened(before, at int64) {
 		mem.lost++
 		m.counts.Lost++
 		m.leased.remove(i)
-		m.queue.push(m.turn(i))
+		m.enqueue(i)
 	}
 	m.failing = 0
 	if m.phase == PhasePaused {
@@ -137,11 +139,22 @@ func (m *Machine) applyDecided(_ int64, b *Decided) error {
 	if holds(LawCheckpointHeld) {
 		m.keep.need(b.Parent)
 	}
+	if b.Parent == 0 {
+		m.forgetBase(b.Member)
+	}
 	if b.Open == 0 {
 		m.flushAdoptions()
 	}
-	m.queue.push(m.turn(b.Member))
+	m.enqueue(b.Member)
 	return nil
+}
+
+// enqueue lets a member wait for a worker: for any, or for the one that holds its
+// weights.
+func (m *Machine) enqueue(i int) {
+	if !m.members[i].goesOnInMemory() {
+		m.queue.push(m.turn(i))
+	}
 }
 
 func (m *Machine) count(a pbt.Action) {
@@ -176,6 +189,7 @@ func (m *Machine) adopt(i int, d *pbt.Decision) error {
 func (m *Machine) flushAdoptions() {
 	for _, a := range m.adopting {
 		mem := &m.members[a.member]
+		m.forgetBase(a.member)
 		old := mem.record
 		m.pop.Adopt(a.member, a.record)
 		mem.record, mem.step = a.record.Segment, a.record.Step
@@ -202,7 +216,9 @@ func (m *Machine) applyLeased(at int64, b *Leased) error {
 		return fmt.Errorf("lease %d follows lease %d", b.Lease, m.leases)
 	}
 	m.leases = b.Lease
-	m.queue.remove(b.Member)
+	if !mem.goesOnInMemory() {
+		m.queue.remove(b.Member)
+	}
 	mem.state = StateRunning
 	mem.lease = lease{id: b.Lease, worker: b.Worker, since: at, beat: at}
 	m.leased.add(b.Member)
@@ -222,14 +238,22 @@ func (m *Machine) endLease(i int, id int64) error {
 }
 
 func (m *Machine) applyFinished(at int64, b *Finished) error {
+	mem := &m.members[b.Member]
+	worker := mem.lease.worker
 	if err := m.endLease(b.Member, b.Lease); err != nil {
 		return err
 	}
-	mem := &m.members[b.Member]
 	p := &mem.plan
 	if b.Segment != p.segment || b.Step != p.from+p.steps {
 		return fmt.Errorf("segment %d finishes at step %d, planned was segment %d to step %d", b.Segment, b.Step, p.segment, p.from+p.steps)
 	}
+	if b.Checkpoint.ID != "" {
+		m.forgetBase(b.Member)
+	} else {
+		m.keepBase(b.Member)
+		m.hold(b.Member, worker)
+	}
+	mem.careful = max(0, mem.careful-1)
 	m.keep.add(b.Segment, p.parent, b.Checkpoint)
 	m.keep.need(b.Segment)
 	m.keep.drop(mem.record)
@@ -245,6 +269,8 @@ func (m *Machine) applyFinished(at int64, b *Finished) error {
 	m.counts.Finished++
 	if b.Score.Finite() {
 		m.failing = 0
+	}
+	if b.Score.Finite() && b.Checkpoint.ID != "" { // what has no weights is nobody's best model
 		m.rankBest(Outcome{b.Segment, b.Member, b.Score, b.Step, p.hypers, b.Checkpoint})
 	}
 	m.startDeciding(at, b.Member)
@@ -324,7 +350,7 @@ func (m *Machine) applyFailed(at int64, b *Failed) error {
 		return nil
 	}
 	mem.state = StateWaiting
-	m.queue.push(m.turn(b.Member))
+	m.enqueue(b.Member)
 	return nil
 }
 

@@ -147,6 +147,8 @@ func newBody(kind Kind) (Body, error) {
 		return &Failed{}, nil
 	case KindRefused:
 		return &Refused{}, nil
+	case KindRolledBack:
+		return &RolledBack{}, nil
 	case KindMemberDone:
 		return &MemberDone{}, nil
 	case KindEnding:

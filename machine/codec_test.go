@@ -28,6 +28,7 @@ func someEvents() []Body {
 			Checkpoint: Checkpoint{ID: "s000000012-40", Bytes: 5, Digest: "ab"}, Times: Times{Load: 1, Train: 2, Eval: 3, Save: 4, Publish: 5}},
 		&Failed{Segment: 12, Member: 3, Lease: 40, Fault: FailPanic, Error: "boom\n\x00", Attempt: 2, Final: true},
 		&Refused{Segment: 12, Member: 3, Lease: 40, Why: "dead", Checkpoint: "s000000012-40"},
+		&RolledBack{Segment: 8, Member: 3, Lost: 20, Segments: 2, Why: "gone"},
 		&MemberDone{Member: 3, Reason: "budget"},
 		&Ending{Reason: "target"}, &RunEnded{Reason: "budget"}, &Paused{Reason: "disk"}, &Closed{Reason: "interrupted"},
 	}
@@ -60,7 +61,7 @@ func TestEveryKindOfEventRoundTrips(t *testing.T) {
 			t.Errorf("%s changed:\n%s\n%s", body.Kind(), text, text2)
 		}
 	}
-	if len(kinds) != 13 {
+	if len(kinds) != 14 {
 		t.Errorf("%d kinds of event are tried here: add the new one", len(kinds))
 	}
 }

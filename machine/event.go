@@ -19,6 +19,7 @@ const (
 	KindFinished    Kind = "finished"
 	KindFailed      Kind = "failed"
 	KindRefused     Kind = "refused"
+	KindRolledBack  Kind = "rolled_back"
 	KindMemberDone  Kind = "member_done"
 	KindEnding      Kind = "ending"
 	KindRunEnded    Kind = "run_ended"
@@ -162,11 +163,13 @@ const (
 	FailDiverged FailureKind = "diverged"  // the score is not finite
 	FailLost     FailureKind = "lost"      // the worker fell silent, or stopped
 	FailDisk     FailureKind = "disk_full" // the checkpoint could not be written
+	// FailPreempted is a trainer that was told from outside to go away.
+	FailPreempted FailureKind = "preempted"
 )
 
 // counts tells whether a failure is held against the segment: a worker that is
 // gone, or a full disk, is not its fault.
-func (k FailureKind) counts() bool { return k != FailLost && k != FailDisk }
+func (k FailureKind) counts() bool { return k != FailLost && k != FailDisk && k != FailPreempted }
 
 // Failed is an attempt that ended without an outcome.
 type Failed struct {
@@ -186,6 +189,16 @@ type Refused struct {
 	Lease      int64  `json:"lease"`
 	Why        string `json:"why"`
 	Checkpoint string `json:"checkpoint,omitempty"`
+}
+
+// RolledBack says that a member's newest weights are gone with the worker that
+// held them in memory: it falls back on what was last saved of it.
+type RolledBack struct {
+	Segment  int64  `json:"segment"` // that it falls back on
+	Member   int    `json:"member"`
+	Lost     int64  `json:"lost"`     // steps that are to be trained again
+	Segments int64  `json:"segments"` // outcomes since then, recorded but without weights
+	Why      string `json:"why"`
 }
 
 // MemberDone says that a member trains no more.
@@ -228,6 +241,7 @@ func (*Leased) Kind() Kind      { return KindLeased }
 func (*Finished) Kind() Kind    { return KindFinished }
 func (*Failed) Kind() Kind      { return KindFailed }
 func (*Refused) Kind() Kind     { return KindRefused }
+func (*RolledBack) Kind() Kind  { return KindRolledBack }
 func (*MemberDone) Kind() Kind  { return KindMemberDone }
 func (*Ending) Kind() Kind      { return KindEnding }
 func (*RunEnded) Kind() Kind    { return KindRunEnded }
@@ -240,4 +254,5 @@ func (e *Leased) Subject() (int64, int)     { return e.Segment, e.Member }
 func (e *Finished) Subject() (int64, int)   { return e.Segment, e.Member }
 func (e *Failed) Subject() (int64, int)     { return e.Segment, e.Member }
 func (e *Refused) Subject() (int64, int)    { return e.Segment, e.Member }
+func (e *RolledBack) Subject() (int64, int) { return e.Segment, e.Member }
 func (e *MemberDone) Subject() (int64, int) { return 0, e.Member }

@@ -18,7 +18,7 @@ func (m *Machine) Fingerprint() string {
 	b = numbers(b, "totals", m.segments, m.leases, m.spent, m.promised, int64(m.failing))
 	b = numbers(b, "times", m.now, m.openedAt, m.worked, m.since)
 	c := &m.counts
-	b = numbers(b, "counts", c.Finished, c.Failed, c.Lost, c.Refused, c.Copies, c.Repairs, c.Restarts, c.Opens, c.done)
+	b = numbers(b, "counts", c.Finished, c.Failed, c.Lost, c.Refused, c.Copies, c.Repairs, c.Restarts, c.Opens, c.RolledBack, c.done)
 	b = m.appendSpec(b)
 	for i := range m.members {
 		b = m.appendMember(b, i)
@@ -58,7 +58,7 @@ func (m *Machine) appendSpec(b []byte) []byte {
 		target = strconv.FormatFloat(float64(*s.Budget.Target), 'g', -1, 64)
 	}
 	b = fmt.Appendf(b, "spec %d %d %d %s, ", s.Budget.Steps, s.Budget.Total, s.Budget.Wall, target)
-	return fmt.Appendf(b, "%d %d %d %d %d %+v\n", s.Segment, s.Retries, s.FailureLimit, s.Timeout, s.Silence, s.Keep)
+	return fmt.Appendf(b, "%d %d %d %d %d %+v %d\n", s.Segment, s.Retries, s.FailureLimit, s.Timeout, s.Silence, s.Keep, s.SaveEvery)
 }
 
 func (m *Machine) appendMember(b []byte, i int) []byte {
@@ -74,6 +74,12 @@ func (m *Machine) appendMember(b []byte, i int) []byte {
 	b = append(p.hypers.AppendJSON(append(b, ' ')), '\n')
 	if mem.lease.id != 0 {
 		b = numbers(append(strconv.AppendQuote(append(b, " lease "...), mem.lease.worker), ' '), "", mem.lease.id, mem.lease.since)
+	}
+	if mem.held() || mem.careful > 0 {
+		k := &mem.base
+		b = numbers(b, " unsaved", mem.unsaved, int64(mem.careful), k.spent, k.readyAt, k.copiedAt)
+		b = strconv.AppendBool(strconv.AppendQuote(append(b, " held by "...), mem.holder), k.ranked)
+		b = appendRecord(b, k.record)
 	}
 	if mem.lastFailure != "" {
 		b = append(strconv.AppendQuote(append(b, " failure "...), mem.lastFailure), '\n')

@@ -29,7 +29,21 @@ type Change struct {
 }
 
 // Ask is a worker that wants a segment. The answer is a Task, or none for now.
-type Ask struct{ Worker string }
+type Ask struct {
+	Worker string
+	Member int   // that it trained last
+	Holds  int64 // the segment whose weights it has in memory; 0: none
+	Others int   // how many other workers wait for a segment at the same time
+}
+
+// Scored asks whether a leased segment that has been evaluated must be saved: the
+// answer is Save. It is not journalled, and changes nothing.
+type Scored struct {
+	Lease   int64
+	Segment int64
+	Member  int
+	Score   pbt.Score
+}
 
 // Report brings an outcome.
 type Report struct {
@@ -70,6 +84,7 @@ type Close struct{ Reason string }
 func (Start) input()  {}
 func (Open) input()   {}
 func (Ask) input()    {}
+func (Scored) input() {}
 func (Report) input() {}
 func (Fail) input()   {}
 func (Beat) input()   {}
@@ -84,7 +99,7 @@ type Task struct {
 	Member     int
 	Turn       int64
 	Parent     int64  // segment whose weights it starts from; 0: fresh weights
-	Load       string // that segment's checkpoint; "" for fresh weights
+	Load       string // that segment's checkpoint; "" for fresh weights, and for those only this worker holds in memory
 	Save       string // the name to publish its own checkpoint under
 	From       int64  // steps the weights have behind them
 	Steps      int64
@@ -96,5 +111,6 @@ type Task struct {
 // Answer is what the machine says to an input, besides its events.
 type Answer struct {
 	Task    *Task // for Ask; nil when there is no work now
+	Save    bool  // for Scored
 	Refused error // for Report and Fail on a dead lease, and inputs that make no sense
 }

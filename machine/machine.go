@@ -37,7 +37,8 @@ type Machine struct {
 	since    int64     // when the first of them came
 	adopting []adoption
 	keep     keeper
-	best     []Outcome // best first, at most spec.Keep.Best
+	holders  map[string]int // by worker: the member whose weights only it has; looked up, never ranged over
+	best     []Outcome      // best first, at most spec.Keep.Best
 
 	phase    Phase
 	reason   string // of the pause or the end
@@ -77,6 +78,7 @@ type Outcome struct {
 type Counts struct {
 	Finished, Failed, Lost, Refused  int64
 	Copies, Repairs, Restarts, Opens int64
+	RolledBack                       int64 // outcomes whose weights were lost with a worker before they were saved
 
 	done int64 // members that train no more
 }
@@ -105,6 +107,11 @@ type member struct {
 	copiedAt int64 // spent when it last copied
 	broken   bool  // its segment failed for good: to be repaired
 
+	unsaved int64  // outcomes since its weights were last saved
+	careful int    // so many outcomes must be saved, after a fall
+	holder  string // the worker whose memory its weights are in
+	base    base   // what it falls back on
+
 	finished, failures, lost int64
 	lastFailure              string
 }
@@ -130,7 +137,7 @@ func New(spec Spec, specOf SpecFunc) (*Machine, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Machine{specOf: specOf, space: spec.Space, phase: PhaseNew, keep: newKeeper()}
+	m := &Machine{specOf: specOf, space: spec.Space, phase: PhaseNew, keep: newKeeper(), holders: map[string]int{}}
 	m.setSpec(spec)
 	m.pop = pbt.NewPopulation(spec.Population, spec.Goal, spec.Seed)
 	m.members = make([]member, spec.Population)
@@ -177,7 +184,9 @@ func (m *Machine) handle(now int64, in Input) Answer {
 	case Open:
 		return Answer{Refused: m.open(now, in)}
 	case Ask:
-		return Answer{Task: m.ask(now, in.Worker)}
+		return Answer{Task: m.ask(now, in)}
+	case Scored:
+		return Answer{Save: m.wantsSave(in)}
 	case Report:
 		return Answer{Refused: m.report(now, in)}
 	case Fail:
@@ -237,6 +246,7 @@ func (m *Machine) open(now int64, in Open) error {
 	}
 	if in.Change == nil {
 		m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version})
+		m.rollBackAll(now, whyProcessGone)
 		return nil
 	}
 	c := in.Change
@@ -244,20 +254,25 @@ func (m *Machine) open(now int64, in Open) error {
 		return err
 	}
 	m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version})
+	m.rollBackAll(now, whyProcessGone)
 	m.emit(now, &SpecChanged{Experiment: c.Experiment, Changed: c.Paths, spec: &c.Spec})
 	return nil
 }
 
 // ask leases the segment whose turn it is.
-func (m *Machine) ask(now int64, worker string) *Task {
+func (m *Machine) ask(now int64, in Ask) *Task {
 	m.expire(now)
 	m.settle(now) // what time has brought comes first: a barrier's deadline, the end of the wall time
-	if m.phase != PhaseRunning || m.queue.len() == 0 {
+	if m.phase != PhaseRunning {
 		return nil
 	}
-	i := m.queue.first()
+	in.Worker = writable(in.Worker)
+	i := m.next(now, in)
+	if i < 0 {
+		return nil
+	}
 	p := &m.members[i].plan
-	m.emit(now, &Leased{Segment: p.segment, Member: i, Lease: m.leases + 1, Worker: writable(worker)})
+	m.emit(now, &Leased{Segment: p.segment, Member: i, Lease: m.leases + 1, Worker: in.Worker})
 	return m.task(i)
 }
 
@@ -297,6 +312,10 @@ func (m *Machine) report(now int64, r Report) error {
 	if c, name := r.Checkpoint, CheckpointName(r.Segment, r.Lease); c.ID != "" && c.ID != name || c.Bytes < 0 {
 		m.failed(now, r.Member, FailError, fmt.Sprintf("its report names a checkpoint %q of %d bytes: want %q", c.ID, c.Bytes, name))
 		return nil // another segment's would be lost with this one
+	}
+	if r.Checkpoint.ID == "" && m.mustSave(r.Member) {
+		m.failed(now, r.Member, FailError, "it reports no checkpoint, and this segment must be saved")
+		return nil
 	}
 	if !r.Score.Finite() && mem.plan.failures < m.spec.Retries {
 		m.failed(now, r.Member, FailDiverged, fmt.Sprintf("the score is %s", r.Score))
@@ -360,6 +379,9 @@ func (m *Machine) failed(now int64, i int, kind FailureKind, text string) {
 		Segment: mem.plan.segment, Member: i, Lease: mem.lease.id, Fault: kind, Error: text,
 		Attempt: attempt, Final: kind.counts() && attempt > m.spec.Retries,
 	})
+	if mem.held() {
+		m.rollBack(now, i, fmt.Sprintf("its weights were in the memory of worker %s", mem.holder))
+	}
 	switch {
 	case kind == FailDisk:
 		m.pause(now, "the disk is full: "+text)

@@ -30,7 +30,7 @@ func BenchmarkMachineAlone(b *testing.B) {
 			b.ResetTimer()
 			for i := range b.N {
 				now := int64(i + 2)
-				a, _ := m.Handle(now, Ask{"w"})
+				a, _ := m.Handle(now, Ask{Worker: "w"})
 				t := a.Task
 				m.Handle(now, Report{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: pbt.Score(r.Float64()), Checkpoint: Checkpoint{ID: t.Save, Bytes: 1}})
 				m.Garbage()
@@ -51,7 +51,7 @@ func BenchmarkEncodeDecode(b *testing.B) {
 	var rows []row
 	var bodies []Body
 	for i := range 3000 {
-		a, evs := m.Handle(int64(i+2), Ask{"w"})
+		a, evs := m.Handle(int64(i+2), Ask{Worker: "w"})
 		t := a.Task
 		for _, e := range evs {
 			bodies = append(bodies, e.Body)

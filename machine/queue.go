@@ -28,6 +28,9 @@ type turnQueue struct {
 
 func (q *turnQueue) len() int { return len(q.turns) }
 
+// has tells whether a member waits.
+func (q *turnQueue) has(member int) bool { return member < len(q.place) && q.place[member] > 0 }
+
 // first is the member whose turn it is.
 func (q *turnQueue) first() int {
 	if !holds(LawFairTurns) {

@@ -83,7 +83,7 @@ func checkLeases(t *testing.T, m *Machine, r *rand.Rand) {
 		if at, ok := m.NextDeadline(); ok != first || ok && (at > due || at <= now) {
 			t.Fatalf("at %d the next deadline is %d (%t), want one up to %d (%t)", now, at, ok, due, first)
 		}
-		if task := m.ask(now, "worker"); task != nil {
+		if task := m.ask(now, Ask{Worker: "worker"}); task != nil {
 			out = append(out, task)
 		}
 		if len(out) == 0 {
@@ -91,7 +91,7 @@ func checkLeases(t *testing.T, m *Machine, r *rand.Rand) {
 		}
 		task := out[r.IntN(len(out))]
 		if r.IntN(4) == 0 {
-			m.Handle(now, Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: pbt.Score(now)})
+			m.Handle(now, Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Checkpoint: Checkpoint{ID: task.Save}, Score: pbt.Score(now)})
 		} else {
 			m.Handle(now, Beat{Lease: task.Lease, Member: task.Member})
 		}

@@ -28,6 +28,7 @@ type Spec struct {
 	Timeout      time.Duration // a segment may take so long; 0: for ever
 	Silence      time.Duration // a worker may be silent so long; 0: for ever (workers of the same process)
 	Keep         Keep
+	SaveEvery    int // 0 or 1: each ready point is saved; n: at least each n-th of a member, likely donors, and the last
 }
 
 // Keep says which checkpoints stay beyond those a member, lease or pin needs.
@@ -43,6 +44,7 @@ const (
 	MaxPopulation = 100_000
 	MaxRetries    = 1000
 	MaxKeepBest   = 1000
+	MaxSaveEvery  = 1_000_000
 	// DefaultFailureLimit keeps a trainer that can never work from burning an
 	// hour: twenty failures with not one segment finished between them.
 	DefaultFailureLimit = 20
@@ -63,6 +65,7 @@ func (s *Spec) Validate() error {
 	add(s.FailureLimit < 0, "the failure limit cannot be negative")
 	add(s.Timeout < 0 || s.Silence < 0, "a timeout cannot be negative")
 	add(s.Keep.Best < 0 || s.Keep.Best > MaxKeepBest || s.Keep.Bytes < 0, "keep: want 0 to %d best checkpoints, and no negative bytes", MaxKeepBest)
+	add(s.SaveEvery < 0 || s.SaveEvery > MaxSaveEvery, "save each %d-th ready point: want 1 to %d", s.SaveEvery, MaxSaveEvery)
 	add(len(s.Initial) > s.Population, "%d initial points are given for %d members", len(s.Initial), s.Population)
 	faults = append(faults, s.Policy.Validate(), s.Budget.Validate())
 	if s.Space != nil {

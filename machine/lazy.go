@@ -1,0 +1,172 @@
+package machine
+
+import (
+	"fmt"
+
+	"github.com/seed-7a1a2db0/pbt"
+)
+
+// Saving lazily: a worker that keeps a member's weights in memory need not save
+// them at every ready point. Such a member is held: only its worker can go on with
+// it, and does so before anything else. When the worker is gone, the member falls
+// back on the record it was last saved with, and what it had trained since is
+// trained again. See docs/adr/0010.
+
+// whyProcessGone is said of members that an earlier process held in memory.
+const whyProcessGone = "the process that held its weights is gone"
+
+// base is what a member falls back on: its record when its weights were last
+// saved, or the donor's whose weights it took over since.
+type base struct {
+	record                   pbt.Record
+	ranked                   bool // the record is its own
+	spent, readyAt, copiedAt int64
+}
+
+// held tells whether a member's weights are in its worker's memory only.
+func (mem *member) held() bool { return mem.unsaved > 0 }
+
+// goesOnInMemory tells whether a member's next segment starts from such weights.
+func (mem *member) goesOnInMemory() bool { return mem.held() && mem.plan.parent == mem.record }
+
+// wantsSave answers whether a leased segment that has scored must be saved.
+func (m *Machine) wantsSave(q Scored) bool {
+	if m.checkLease(q.Lease, q.Segment, q.Member) != nil || m.phase != PhaseRunning || m.mustSave(q.Member) {
+		return true
+	}
+	mem := &m.members[q.Member]
+	switch {
+	case mem.unsaved+1 >= int64(m.spec.SaveEvery):
+		return true
+	case m.spec.Budget.Grant(m.spec.Segment, mem.spent+mem.plan.steps, m.spent+mem.plan.steps, m.promised-mem.plan.steps) == 0:
+		return true // its last
+	case m.spec.Budget.Reached(m.spec.Goal, q.Score):
+		return true
+	}
+	return m.spec.Policy.LikelyDonor(m.pop, q.Member, q.Score)
+}
+
+// mustSave tells whether a segment cannot be recorded without a checkpoint: where
+// every ready point saves, behind a barrier (where workers wait, and may be gone
+// before they go on), with nothing yet to fall back on, and for a while after a
+// fall, so that a segment that always fails runs out of retries.
+func (m *Machine) mustSave(i int) bool {
+	mem := &m.members[i]
+	return m.spec.SaveEvery <= 1 || m.spec.Policy.Barrier != nil || mem.plan.parent == 0 || mem.careful > 0
+}
+
+// keepBase prepares for an outcome without a checkpoint: what it started from
+// stays, to fall back on.
+func (m *Machine) keepBase(i int) {
+	mem := &m.members[i]
+	if mem.held() {
+		return
+	}
+	r, _ := m.pop.Record(i)
+	mem.base = base{record: r, ranked: m.pop.Ranked(i), spent: mem.spent, readyAt: mem.readyAt, copiedAt: mem.copiedAt}
+	m.keep.need(r.Segment)
+}
+
+// forgetBase is for a member whose weights are saved again, or given up for others.
+func (m *Machine) forgetBase(i int) {
+	mem := &m.members[i]
+	if !mem.held() {
+		return
+	}
+	m.keep.drop(mem.base.record.Segment)
+	if m.holders[mem.holder] == i {
+		delete(m.holders, mem.holder)
+	}
+	mem.unsaved, mem.base, mem.holder = 0, base{}, ""
+}
+
+// hold notes whose memory the weights of an outcome without a checkpoint are in.
+func (m *Machine) hold(i int, worker string) {
+	mem := &m.members[i]
+	mem.unsaved++
+	mem.holder = worker
+	m.holders[worker] = i
+}
+
+// heldBy is the member whose weights only this worker has.
+func (m *Machine) heldBy(worker string) (member int, ok bool) {
+	i, ok := m.holders[worker]
+	return i, ok
+}
+
+// next is the member whose segment a worker gets, -1 for none.
+func (m *Machine) next(now int64, in Ask) int {
+	if i, ok := m.heldBy(in.Worker); ok {
+		if mem := &m.members[i]; in.Holds == mem.record {
+			if mem.state == StateWaiting && mem.goesOnInMemory() {
+				return i
+			}
+		} else {
+			m.rollBack(now, i, fmt.Sprintf("worker %s no longer holds its weights", in.Worker))
+			m.settle(now)
+		}
+	}
+	if m.phase != PhaseRunning || m.queue.len() == 0 {
+		return -1
+	}
+	// If everybody in the queue is served at once, each may as well go where its
+	// weights are.
+	if i := in.Member; in.Holds != 0 && m.queue.len() <= 1+in.Others && i >= 0 && i < len(m.members) {
+		if mem := &m.members[i]; mem.state == StateWaiting && mem.plan.parent == in.Holds && m.queue.has(i) {
+			return i
+		}
+	}
+	return m.queue.first()
+}
+
+// rollBack lets a member fall back on what was last saved of it.
+func (m *Machine) rollBack(now int64, i int, why string) {
+	mem := &m.members[i]
+	b := &mem.base
+	m.emit(now, &RolledBack{Segment: b.record.Segment, Member: i, Lost: mem.spent - b.spent, Segments: mem.unsaved, Why: writable(why)})
+}
+
+// rollBackAll is for a process that has taken over from another.
+func (m *Machine) rollBackAll(now int64, why string) {
+	for i := range m.members {
+		if m.members[i].held() {
+			m.rollBack(now, i, why)
+		}
+	}
+}
+
+func (m *Machine) applyRolledBack(at int64, e *RolledBack) error {
+	mem := &m.members[e.Member]
+	b := mem.base
+	switch {
+	case !mem.held() || b.record.Segment != e.Segment || e.Lost != mem.spent-b.spent || e.Segments != mem.unsaved:
+		return fmt.Errorf("member %d falls back on segment %d, and has no such", e.Member, e.Segment)
+	case mem.state == StateRunning:
+		return fmt.Errorf("member %d falls back while it is leased", e.Member)
+	}
+	m.spent -= e.Lost
+	m.counts.RolledBack += e.Segments
+	mem.spent, mem.readyAt, mem.copiedAt = b.spent, b.readyAt, b.copiedAt
+	if b.ranked {
+		m.pop.Set(e.Member, b.record)
+	} else {
+		m.pop.Adopt(e.Member, b.record)
+	}
+	if m.holders[mem.holder] == e.Member {
+		delete(m.holders, mem.holder)
+	}
+	inMemory := mem.goesOnInMemory()
+	m.keep.drop(mem.record) // the need of the base becomes the record's
+	mem.record, mem.step = b.record.Segment, b.record.Step
+	mem.careful = m.spec.SaveEvery
+	mem.unsaved, mem.base, mem.holder = 0, base{}, ""
+	if mem.state == StateWaiting {
+		if !inMemory {
+			m.queue.remove(e.Member)
+		}
+		m.promised -= mem.plan.steps
+		m.keep.drop(mem.plan.parent)
+		m.startDeciding(at, e.Member)
+	}
+	return nil
+}

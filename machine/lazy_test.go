@@ -1,0 +1,139 @@
+package machine
+
+import (
+	"testing"
+
+	"github.com/seed-7a1a2db0/pbt"
+)
+
+// lazyRun is a run of two members that save each third ready point, opened.
+func lazyRun(t *testing.T, policy pbt.Policy, steps int64) *Machine {
+	t.Helper()
+	space, err := pbt.NewSpace(pbt.Uniform("x", 0, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(Spec{Population: 2, Space: space, Policy: policy, Segment: 10, Budget: pbt.Budget{Steps: steps}, Seed: 1, Retries: 1, SaveEvery: 3}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Handle(1, Start{})
+	m.Handle(1, Open{})
+	return m
+}
+
+// do asks, scores, saves if that is wanted, and reports; it returns the task.
+func do(t *testing.T, m *Machine, ask Ask, score pbt.Score) (task *Task, saved bool) {
+	t.Helper()
+	task = m.ask(1, ask)
+	if task == nil {
+		t.Fatalf("no task for %+v", ask)
+	}
+	saved = m.wantsSave(Scored{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: score})
+	r := Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: score}
+	if saved {
+		r.Checkpoint = Checkpoint{ID: task.Save, Bytes: 1}
+	}
+	if a, _ := m.Handle(1, r); a.Refused != nil {
+		t.Fatal(a.Refused)
+	}
+	return task, saved
+}
+
+func TestLazy_AWorkerGoesOnWithWhatItHolds(t *testing.T) {
+	m := lazyRun(t, pbt.Policy{Exploit: pbt.NoExploit{}}, 100)
+	first, saved := do(t, m, Ask{Worker: "w"}, 1)
+	if !saved {
+		t.Fatal("a member with nothing to fall back on was not saved")
+	}
+	// Saved, so the fair turn is the other member's.
+	second, saved := do(t, m, Ask{Worker: "w", Holds: first.Segment, Member: first.Member}, 1)
+	if !saved || second.Member == first.Member {
+		t.Fatalf("member %d, saved %t", second.Member, saved)
+	}
+	third, saved := do(t, m, Ask{Worker: "w", Holds: second.Segment, Member: second.Member}, 1)
+	if saved {
+		t.Fatal("the first of three ready points was saved, and nobody may copy it")
+	}
+	// Unsaved: the other worker gets the other member, this one goes on in memory.
+	if task := m.ask(1, Ask{Worker: "v"}); task.Member == third.Member {
+		t.Fatal("another worker was given weights that it does not have")
+	}
+	fourth, saved := do(t, m, Ask{Worker: "w", Holds: third.Segment, Member: third.Member}, 1)
+	if fourth.Member != third.Member || fourth.Load != "" || fourth.Parent != third.Segment || saved {
+		t.Fatalf("not the same member from memory: %+v, saved %t", fourth, saved)
+	}
+	fifth, saved := do(t, m, Ask{Worker: "w", Holds: fourth.Segment, Member: fourth.Member}, 1)
+	if fifth.Member != third.Member || !saved {
+		t.Fatalf("the third ready point of member %d was not saved (%t)", fifth.Member, saved)
+	}
+}
+
+func TestLazy_WhenTheWorkerIsGoneTheMemberFallsBack(t *testing.T) {
+	for name, lose := range map[string]func(m *Machine, held *Task){
+		"the process lost it": func(m *Machine, held *Task) { m.Handle(1, Ask{Worker: "w"}) },
+		"the engine died":     func(m *Machine, held *Task) { m.Handle(1, Open{}) },
+		"the trainer failed": func(m *Machine, held *Task) {
+			task := m.ask(1, Ask{Worker: "w", Holds: held.Segment})
+			m.Handle(1, Fail{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Fault: FailError, Error: "boom"})
+		},
+		"the run was closed": func(m *Machine, held *Task) {
+			m.ask(1, Ask{Worker: "w", Holds: held.Segment})
+			m.Handle(1, Close{Reason: "stop"})
+			m.Handle(1, Open{})
+		},
+	} {
+		m := lazyRun(t, pbt.Policy{Exploit: pbt.NoExploit{}}, 100)
+		a, _ := do(t, m, Ask{Worker: "w"}, 1)
+		other, _ := do(t, m, Ask{Worker: "w", Holds: a.Segment}, 1)
+		base, _ := do(t, m, Ask{Worker: "w", Holds: other.Segment}, 2) // unsaved
+		_ = base
+		i := base.Member
+		held, saved := do(t, m, Ask{Worker: "w", Holds: base.Segment}, 3)
+		if saved || held.Member != i {
+			t.Fatalf("%s: member %d saved %t", name, held.Member, saved)
+		}
+		before := m.members[i].base.record
+		lose(m, held)
+		mem := &m.members[i]
+		r, _ := m.Record(i)
+		if mem.held() || mem.spent != 10 || r.Segment != before.Segment || m.Counts().RolledBack != 2 {
+			t.Errorf("%s: spent %d, record %d, want 10 and %d; %+v", name, mem.spent, r.Segment, before.Segment, m.Counts())
+		}
+		if mem.plan.parent != before.Segment || mem.careful != 3 {
+			t.Errorf("%s: it starts from segment %d, want %d; careful %d", name, mem.plan.parent, before.Segment, mem.careful)
+		}
+		if name, kept := m.NeedsCheckpoint(before.Segment); !kept || name == "" {
+			t.Error("the checkpoint it falls back on is given up")
+		}
+	}
+}
+
+func TestLazy_LikelyDonorsAndTheLastAreSaved(t *testing.T) {
+	m := lazyRun(t, pbt.Policy{Exploit: pbt.Tournament{}, MinScored: 2}, 30)
+	a, _ := do(t, m, Ask{Worker: "w"}, 5)
+	b, _ := do(t, m, Ask{Worker: "v"}, 1)
+	if a, saved := do(t, m, Ask{Worker: "w", Holds: a.Segment, Member: a.Member}, 6); !saved {
+		t.Errorf("member %d leads, and is not saved", a.Member)
+	}
+	task := m.ask(1, Ask{Worker: "v", Holds: b.Segment, Member: b.Member})
+	ask := func(score pbt.Score) bool {
+		return m.wantsSave(Scored{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: score})
+	}
+	if ask(0) || !ask(7) {
+		t.Error("of two members, the worse need not be saved and the better must")
+	}
+	m.Handle(1, Pause{})
+	if !ask(0) {
+		t.Error("a run that stops saves what it has")
+	}
+}
+
+func TestLazy_WithoutACheckpointOnlyWhereThatIsAllowed(t *testing.T) {
+	m := lazyRun(t, pbt.Policy{}, 100)
+	task := m.ask(1, Ask{Worker: "w"})
+	m.Handle(1, Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: 1})
+	if c := m.Counts(); c.Finished != 0 || c.Failed != 1 {
+		t.Errorf("fresh weights without a checkpoint are taken for an outcome: %+v", c)
+	}
+}
