@@ -160,7 +160,7 @@ func runIdle(s idleSetting) (sample Sample, err error) {
 	var finished, commits atomic.Int64
 	e, err := engine.Create(engine.Config{
 		Dir: s.Dir, Version: "benchmark", Spec: spec, Experiment: stored, SpecOf: config.SpecOf,
-		Slots: s.Slots, NewSlot: func() trainer.Slot { return trainer.InProcess(newNoop(nil)) },
+		Slots: s.Slots, NewSlot: func(int) trainer.Slot { return trainer.InProcess(newNoop(nil)) },
 		Disk: []checkpoint.Option{checkpoint.WithFS(noDisk{})},
 		Observe: func(v engine.View) {
 			commits.Add(1)

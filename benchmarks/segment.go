@@ -107,7 +107,7 @@ func startEngine(dir string, slots int, disk checkpoint.FS, saves bool) (*timedE
 	t := &timedEngine{gate: newGate(slots, saves), disk: &stageTimer{FS: disk}, ended: make(chan error, 1), wantedRows: 1000}
 	e, err := engine.Create(engine.Config{
 		Dir: dir, Version: "benchmark", Spec: spec, Experiment: stored, SpecOf: config.SpecOf,
-		Slots: slots, NewSlot: func() trainer.Slot { return trainer.InProcess(newNoop(t.gate)) },
+		Slots: slots, NewSlot: func(int) trainer.Slot { return trainer.InProcess(newNoop(t.gate)) },
 		Disk: []checkpoint.Option{checkpoint.WithFS(t.disk)}, Observe: t.observe, Clock: t.clock,
 	})
 	if err != nil {

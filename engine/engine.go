@@ -32,12 +32,14 @@ type Config struct {
 
 	Change *machine.Change // settings that a resumed run changes; nil for none
 
-	Slots    int                 // trainers at a time
-	NewSlot  func() trainer.Slot // makes one place to train in
-	Observe  func(View)          // sees every batch of events once it is durable; may be nil
-	Patience time.Duration       // how long a trainer may take to stop when asked; 0 means DefaultPatience
-	Disk     []checkpoint.Option // for tests that break disks
-	Clock    func() int64        // Unix nanoseconds; nil means the system's, kept from going back
+	Slots    int                      // trainers at a time
+	NewSlot  func(n int) trainer.Slot // makes the n-th place to train in, from 1
+	Observe  func(View)               // sees every batch of events once it is durable; may be nil
+	Progress func(trainer.Progress)   // hears how far segments are, from any goroutine; may be nil
+	Grace    time.Duration            // how long Drain lets segments finish; 0 means DefaultGrace
+	Patience time.Duration            // how long a trainer may take to stop when asked; 0 means DefaultPatience
+	Disk     []checkpoint.Option      // for tests that break disks
+	Clock    func() int64             // Unix nanoseconds; nil means the system's, kept from going back
 
 	journalFault func([]journal.Row) error // for tests: why these rows cannot be written; nil for none
 }
@@ -54,6 +56,7 @@ const (
 	MaxSlots        = 4096
 	maxBatch        = 256 // messages that share a commit
 	DefaultPatience = 10 * time.Second
+	DefaultGrace    = 30 * time.Second
 	maxAbandoned    = 16 // trainers that ignored their timeout, before the run pauses
 )
 
@@ -83,7 +86,10 @@ type Engine struct {
 
 	inbox     chan message
 	stuck     chan *slot
-	stopping  bool // nobody gets work any more
+	stopping  bool   // nobody gets work any more
+	draining  string // why the run is to stop once its segments have finished; "" while it is not
+	drains    chan string
+	lazy      bool // segments are saved only when the machine wants it
 	slots     []*slot
 	parked    []*slot // that wait for work
 	abandoned int     // slots that were given up and have not come back
@@ -127,7 +133,10 @@ func prepare(c Config) (*Engine, error) {
 	if c.Patience == 0 {
 		c.Patience = DefaultPatience
 	}
-	e := &Engine{config: c, clock: c.Clock}
+	if c.Grace == 0 {
+		c.Grace = DefaultGrace
+	}
+	e := &Engine{config: c, clock: c.Clock, drains: make(chan string, 1)}
 	if e.clock == nil {
 		e.clock = steadyClock()
 	}
@@ -302,6 +311,16 @@ func (e *Engine) release() error {
 
 // Machine is the run's state. It may be read before and after Run, not during it.
 func (e *Engine) Machine() *machine.Machine { return e.machine }
+
+// Drain lets a run that is being Run finish the segments it is at, save them all,
+// and then stop; what has not finished within Config.Grace is given up, without
+// blame. It returns at once, and may be called from any goroutine, more than once.
+func (e *Engine) Drain(reason string) {
+	select {
+	case e.drains <- reason:
+	default: // it has been told already
+	}
+}
 
 // Close gives up a run that was opened but is not to be Run.
 func (e *Engine) Close() error {

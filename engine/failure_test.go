@@ -178,12 +178,14 @@ type stubborn func(job trainer.Job) error
 
 func (f stubborn) Close() error { return nil }
 
+func (f stubborn) Holds() int64 { return 0 }
+
 func (f stubborn) Train(_ context.Context, job trainer.Job) (trainer.Result, error) {
 	if err := f(job); err != nil {
 		return trainer.Result{}, err
 	}
 	err := os.WriteFile(filepath.Join(job.Save, "weights"), []byte("w"), 0o666)
-	return trainer.Result{Evaluation: trainer.Evaluation{Score: unit(job.Seed)}}, err
+	return trainer.Result{Saved: true, Evaluation: trainer.Evaluation{Score: unit(job.Seed)}}, err
 }
 
 // A trainer that ignores that its time is up is abandoned and replaced. When it
@@ -195,7 +197,7 @@ func TestAStubbornTrainerIsReplacedAndHeardNoMore(t *testing.T) {
 		release, refused := make(chan struct{}), make(chan struct{})
 		var times tally
 		c := testConfig(t, spec, 1, nil) // nobody else could train on
-		c.NewSlot = func() trainer.Slot {
+		c.NewSlot = func(int) trainer.Slot {
 			return stubborn(func(job trainer.Job) error {
 				switch {
 				case job.Member == 3 && job.From == 10 && times.add("hang") == 1:
@@ -237,7 +239,7 @@ func TestTooManyStubbornTrainersPauseTheRun(t *testing.T) {
 		spec.Timeout, spec.FailureLimit = time.Minute, 1000
 		release := make(chan struct{})
 		c := testConfig(t, spec, 2, nil)
-		c.NewSlot = func() trainer.Slot {
+		c.NewSlot = func(int) trainer.Slot {
 			return stubborn(func(trainer.Job) error { <-release; return nil })
 		}
 		e, err := Create(c)
@@ -250,7 +252,7 @@ func TestTooManyStubbornTrainersPauseTheRun(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait() // what the abandoned still write is swept by the next process
-		c.NewSlot = func() trainer.Slot { return stubborn(func(trainer.Job) error { return nil }) }
+		c.NewSlot = func(int) trainer.Slot { return stubborn(func(trainer.Job) error { return nil }) }
 		spentAll(t, mustResume(t, c))
 		check(t, c)
 	})
@@ -263,7 +265,7 @@ func TestStubbornTrainersThatComeBackAreForgiven(t *testing.T) {
 		spec.Timeout, spec.FailureLimit, spec.Retries = time.Minute, 1000, 3*maxAbandoned
 		c := testConfig(t, spec, 1, nil)
 		var hangs relay
-		c.NewSlot = func() trainer.Slot {
+		c.NewSlot = func(int) trainer.Slot {
 			return stubborn(func(job trainer.Job) error {
 				if job.Member == 2 && hangs.count() < 2*maxAbandoned {
 					<-hangs.next()
@@ -313,7 +315,7 @@ func TestADeafTrainerDoesNotKeepARunFromStopping(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		release := make(chan struct{})
 		c := testConfig(t, testSpec(), 2, nil)
-		c.NewSlot = func() trainer.Slot {
+		c.NewSlot = func(int) trainer.Slot {
 			return stubborn(func(trainer.Job) error { stop(); <-release; return nil })
 		}
 		e, err := Create(c)
@@ -358,7 +360,7 @@ func TestAWaitingRunSleeps(t *testing.T) {
 
 // testAgain is the same run with another trainer.
 func testAgain(c Config, s script) Config {
-	c.NewSlot = func() trainer.Slot { return trainer.InProcess(s.fresh) }
+	c.NewSlot = func(int) trainer.Slot { return trainer.InProcess(s.fresh) }
 	return c
 }
 
@@ -378,7 +380,7 @@ func TestWhatGoesWrongWhenASlotClosesIsTold(t *testing.T) {
 		<-ctx.Done()
 		return 0, ctx.Err()
 	})
-	c.NewSlot = func() trainer.Slot { return unclosable{trainer.InProcess(waits.fresh)} }
+	c.NewSlot = func(int) trainer.Slot { return unclosable{trainer.InProcess(waits.fresh)} }
 	e, err := Create(c)
 	if err != nil {
 		t.Fatal(err)

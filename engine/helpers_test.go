@@ -37,7 +37,7 @@ func testConfig(t testing.TB, spec machine.Spec, slots int, s script) Config {
 	return Config{
 		Dir: testdir.InMemory(t), Version: "test", Spec: spec, Experiment: []byte("{}"), Source: []byte("# a test\n"), Slots: slots,
 		SpecOf:  func([]byte) (machine.Spec, error) { return spec, nil },
-		NewSlot: func() trainer.Slot { return trainer.InProcess(s.fresh) },
+		NewSlot: func(int) trainer.Slot { return trainer.InProcess(s.fresh) },
 	}
 }
 

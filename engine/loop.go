@@ -16,7 +16,16 @@ type message struct {
 	from    *slot
 	report  machine.Input // Report or Fail; nil for none
 	asks    bool
-	closing error // what went wrong when the slot closed
+	holds   int64    // the segment whose weights it has in memory, when it asks
+	scored  *inquiry // whether a segment must be saved; nil for no question
+	closing error    // what went wrong when the slot closed
+}
+
+// inquiry is a slot's question in the middle of its segment. The answer never
+// makes the loop wait.
+type inquiry struct {
+	machine.Scored
+	save chan bool // takes one answer
 }
 
 // errStopped ends a trainer's context when the run is to stop.
@@ -36,6 +45,7 @@ func (e *Engine) loop(ctx context.Context) error {
 func (e *Engine) serve(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var grace <-chan time.Time // of a drain
 	for {
 		var batch []message
 		var stuck *slot
@@ -45,6 +55,11 @@ func (e *Engine) serve(ctx context.Context) error {
 		case msg := <-e.inbox:
 			batch = e.drain(append(batch, msg))
 		case stuck = <-e.stuck:
+		case reason := <-e.drains:
+			e.startDrain(reason)
+			grace = time.After(e.config.Grace)
+		case <-grace:
+			return nil
 		case <-timer.C:
 		}
 		if err := e.turn(batch, stuck); err != nil {
@@ -73,11 +88,16 @@ func (e *Engine) drain(batch []message) []message {
 // turn handles what has arrived, makes it durable, and only then answers.
 func (e *Engine) turn(batch []message, stuck *slot) error {
 	for _, msg := range batch {
+		if msg.scored != nil {
+			msg.scored.save <- e.handle(msg.scored.Scored).Save || e.draining != ""
+			continue
+		}
 		e.idle(msg.from)
 		if msg.report != nil {
 			e.handle(msg.report) // a refusal is journalled; the slot need not know
 		}
 		if msg.asks && !msg.from.abandoned && !e.stopping {
+			msg.from.holds = msg.holds
 			e.parked = append(e.parked, msg.from)
 		}
 		if msg.closing != nil {
@@ -112,17 +132,23 @@ type assignment struct {
 // assign leases waiting segments to waiting slots.
 func (e *Engine) assign() []assignment {
 	var out []assignment
-	for len(e.parked) > 0 {
-		s := e.parked[0]
-		task := e.handle(machine.Ask{Worker: s.name}).Task
+	waiting := e.parked
+	e.parked = e.parked[:0]
+	for k, s := range waiting {
+		task := e.handle(machine.Ask{Worker: s.name, Member: s.member, Holds: s.holds, Others: len(waiting) - k - 1}).Task
 		if task == nil {
+			e.parked = append(e.parked, s)
+			if e.lazy { // the next one may hold weights that wait for it
+				continue
+			}
+			e.parked = append(e.parked, waiting[k+1:]...)
 			break
 		}
-		e.parked = e.parked[1:]
-		s.lease = lease{id: task.Lease, member: task.Member}
+		s.lease, s.member = lease{id: task.Lease, member: task.Member}, task.Member
 		var ctx context.Context
 		ctx, s.cancel = context.WithCancelCause(context.Background())
-		out = append(out, assignment{s, job{ctx, task}})
+		s.stop = make(chan struct{})
+		out = append(out, assignment{s, job{ctx, task, s.stop}})
 	}
 	return out
 }
@@ -184,7 +210,7 @@ func (e *Engine) explainCommit(err error) error {
 func (e *Engine) discardUnused(batch []message) {
 	for _, msg := range batch {
 		r, ok := msg.report.(machine.Report)
-		if !ok {
+		if !ok || r.Checkpoint.ID == "" {
 			continue
 		}
 		// The name that its lease was given, not one that the report may claim.
@@ -194,8 +220,24 @@ func (e *Engine) discardUnused(batch []message) {
 	}
 }
 
+// startDrain asks everybody to finish, and gives out no more work.
+func (e *Engine) startDrain(reason string) {
+	if e.draining != "" {
+		return
+	}
+	e.draining, e.stopping, e.parked = reason, true, nil
+	for _, s := range e.slots {
+		if s.stop != nil {
+			close(s.stop)
+		}
+	}
+}
+
 // over tells whether nothing is left to do or wait for.
 func (e *Engine) over() bool {
+	if e.draining != "" && e.machine.Running() == 0 {
+		return true
+	}
 	switch phase, _ := e.machine.Phase(); phase {
 	case machine.PhaseEnded:
 		return true
@@ -224,6 +266,8 @@ func (e *Engine) farewell(ctx context.Context) error {
 	reason := "the run is over"
 	if phase, why := e.machine.Phase(); phase == machine.PhasePaused {
 		reason = why
+	} else if e.draining != "" {
+		reason = e.draining
 	} else if ctx.Err() != nil {
 		reason = "interrupted"
 	}

@@ -230,7 +230,7 @@ func TestOneSlotIsTrainInFairTurns(t *testing.T) {
 			spec, w := oracleSpec(change)
 			res, decisions := oracle(t, spec, w, pbt.FairTurns)
 			c := testConfig(t, spec, 1, nil)
-			c.NewSlot = func() trainer.Slot { return trainer.InProcess(w.fresh) }
+			c.NewSlot = func(int) trainer.Slot { return trainer.InProcess(w.fresh) }
 			copies += agrees(t, c, mustRun(t, c), res, decisions)
 			check(t, c)
 		})
@@ -248,7 +248,7 @@ func TestBehindABarrierAnyNumberOfSlotsIsTrainInLockStep(t *testing.T) {
 		for _, slots := range []int{1, 2, 5} {
 			t.Run(fmt.Sprintf("%s/%d", name, slots), func(t *testing.T) {
 				c := testConfig(t, spec, slots, nil)
-				c.NewSlot = func() trainer.Slot { return trainer.InProcess(w.fresh) }
+				c.NewSlot = func(int) trainer.Slot { return trainer.InProcess(w.fresh) }
 				agrees(t, c, mustRun(t, c), res, decisions)
 				check(t, c)
 			})

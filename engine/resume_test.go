@@ -132,7 +132,7 @@ func TestABarrierThatOpensWhileTheRunStops(t *testing.T) {
 		spec.Population = 3
 		spec.Policy.Barrier = &pbt.Barrier{}
 		c := testConfig(t, spec, 3, nil)
-		c.NewSlot = func() trainer.Slot {
+		c.NewSlot = func(int) trainer.Slot {
 			return stubborn(func(job trainer.Job) error {
 				if job.Member == 1 {
 					synctest.Wait() // the others have reported and wait for work
@@ -153,7 +153,7 @@ func TestABarrierThatOpensWhileTheRunStops(t *testing.T) {
 		if n := m.Counts(); n.Finished != 3 || m.Waiting() != 3 || m.Running() != 0 {
 			t.Errorf("%+v, %d waiting, %d running", n, m.Waiting(), m.Running())
 		}
-		c.NewSlot = func() trainer.Slot { return stubborn(func(trainer.Job) error { return nil }) }
+		c.NewSlot = func(int) trainer.Slot { return stubborn(func(trainer.Job) error { return nil }) }
 		spentAll(t, mustResume(t, c))
 		check(t, c)
 	})

@@ -16,12 +16,16 @@ import (
 // slot is a worker of this process: a goroutine that trains one segment at a time.
 // Its fields belong to the loop; the goroutine sees its channels and its host.
 type slot struct {
-	name  string
-	host  trainer.Slot
-	tasks chan job
-	gone  chan struct{}
+	number int // from 1
+	name   string
+	host   trainer.Slot
+	tasks  chan job
+	gone   chan struct{}
 
-	lease     lease // of the segment it trains; zero when idle
+	lease     lease         // of the segment it trains; zero when idle
+	member    int           // that it trained last
+	holds     int64         // the segment whose weights it has in memory
+	stop      chan struct{} // closed when its segment is to finish soon
 	cancel    context.CancelCauseFunc
 	grace     *time.Timer // until it counts as stuck
 	abandoned bool
@@ -37,31 +41,34 @@ type lease struct {
 type job struct {
 	ctx  context.Context
 	task *machine.Task
+	stop chan struct{}
 }
 
 // errCalledOff ends a trainer's context when its lease is over.
 var errCalledOff = errors.New("the segment took longer than its timeout")
 
 func (e *Engine) startSlots() {
+	e.lazy = e.machine.Spec().SaveEvery > 1
 	// A slot has two messages on their way at most, a report and what went wrong
 	// when it closed, so nobody ever waits to send.
 	most := e.config.Slots + maxAbandoned + 1
 	e.inbox = make(chan message, 2*most)
 	e.stuck = make(chan *slot, most)
 	for i := range e.config.Slots {
-		e.startSlot(fmt.Sprintf("slot-%d", i+1))
+		e.startSlot(i + 1)
 	}
 }
 
-func (e *Engine) startSlot(name string) {
-	s := &slot{name: name, host: e.config.NewSlot(), tasks: make(chan job, 1), gone: make(chan struct{})}
+func (e *Engine) startSlot(n int) {
+	s := &slot{number: n, name: fmt.Sprintf("slot-%d", n), host: e.config.NewSlot(n), tasks: make(chan job, 1), gone: make(chan struct{})}
 	e.slots = append(e.slots, s)
 	inbox := e.inbox
 	go func() {
 		defer close(s.gone)
 		inbox <- message{from: s, asks: true}
 		for j := range s.tasks {
-			inbox <- message{from: s, report: e.train(s.host, j), asks: true}
+			report := e.train(s, j)
+			inbox <- message{from: s, report: report, asks: true, holds: s.host.Holds()}
 		}
 		if err := s.host.Close(); err != nil {
 			inbox <- message{from: s, closing: err}
@@ -71,49 +78,70 @@ func (e *Engine) startSlot(name string) {
 
 // train does one task, from staging its checkpoint's directory to publishing it.
 // It runs in the slot's goroutine and touches nothing of the loop's.
-func (e *Engine) train(host trainer.Slot, j job) machine.Input {
+func (e *Engine) train(s *slot, j job) machine.Input {
 	t := j.task
 	staged, err := e.store.Stage(t.Save)
 	if err != nil {
 		return failure(j, err)
 	}
-	report, err := e.trainInto(staged, host, j)
+	report, err := e.trainInto(staged, s, j)
 	if err != nil {
 		return failure(j, errors.Join(err, e.store.Discard(staged)))
 	}
 	return report
 }
 
-func (e *Engine) trainInto(staged string, host trainer.Slot, j job) (machine.Report, error) {
+func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error) {
 	t := j.task
 	work := trainer.Job{
 		Segment: trainer.Segment{Member: t.Member, ID: t.Segment, From: t.From, Steps: t.Steps, Hypers: t.Hypers, Seed: t.Seed},
-		Parent:  t.Parent, Save: staged, WeightSeed: t.WeightSeed,
+		Lease:   t.Lease, Parent: t.Parent, Save: staged, WeightSeed: t.WeightSeed,
+		Stop: j.stop, Grace: e.config.Grace, Progress: e.config.Progress,
 	}
-	if t.Parent != 0 {
-		if t.Load == "" || !e.store.Has(t.Load) {
+	if e.lazy {
+		work.Wanted = func(v trainer.Evaluation) bool { return e.wanted(s, j, v) }
+	}
+	if t.Load != "" {
+		if !e.store.Has(t.Load) {
 			return machine.Report{}, fmt.Errorf("the checkpoint %q of segment %d is missing from %s", t.Load, t.Parent, e.path(CheckpointDir))
 		}
 		work.Load = e.store.Path(t.Load)
 	}
-	res, err := host.Train(j.ctx, work)
+	res, err := s.host.Train(j.ctx, work)
 	if err != nil {
 		return machine.Report{}, err
+	}
+	report := machine.Report{
+		Lease: t.Lease, Segment: t.Segment, Member: t.Member,
+		Score: pbt.Score(res.Score), Samples: res.Samples, Metrics: metrics(res.Metrics),
+		Times: machine.Times{
+			Start: int64(res.Start), Load: int64(res.Load), Train: int64(res.Train), Eval: int64(res.Eval), Save: int64(res.Save),
+		},
+	}
+	if !res.Saved {
+		return report, e.store.Discard(staged)
 	}
 	start := time.Now()
 	info, err := e.store.Publish(staged, t.Save)
 	if err != nil {
 		return machine.Report{}, err
 	}
-	return machine.Report{
-		Lease: t.Lease, Segment: t.Segment, Member: t.Member,
-		Score: pbt.Score(res.Score), Samples: res.Samples, Metrics: metrics(res.Metrics),
-		Checkpoint: machine.Checkpoint{ID: info.ID, Bytes: info.Bytes, Digest: info.Digest},
-		Times: machine.Times{
-			Load: int64(res.Load), Train: int64(res.Train), Eval: int64(res.Eval), Save: int64(res.Save),
-			Publish: int64(time.Since(start)),
-		},
-	}, nil
+	report.Checkpoint = machine.Checkpoint{ID: info.ID, Bytes: info.Bytes, Digest: info.Digest}
+	report.Times.Publish = int64(time.Since(start))
+	return report, nil
+}
+
+// wanted asks the loop whether a segment must be saved.
+func (e *Engine) wanted(s *slot, j job, v trainer.Evaluation) bool {
+	t := j.task
+	q := &inquiry{machine.Scored{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: pbt.Score(v.Score)}, make(chan bool, 1)}
+	e.inbox <- message{from: s, scored: q}
+	select {
+	case save := <-q.save:
+		return save
+	case <-j.ctx.Done(): // nobody listens any more
+		return true
+	}
 }
 
 func metrics(m map[string]float64) machine.Metrics {
@@ -136,6 +164,10 @@ func failure(j job, err error) machine.Fail {
 	switch {
 	case errors.Is(context.Cause(j.ctx), errStopped):
 		f.Fault, f.Error = machine.FailLost, errStopped.Error()
+	case errors.Is(err, trainer.ErrPreempted):
+		f.Fault = machine.FailPreempted
+	case errors.Is(err, trainer.ErrLost):
+		f.Fault = machine.FailLost
 	case checkpoint.IsDiskFull(err):
 		f.Fault = machine.FailDisk
 	case errors.As(err, &panicked):
@@ -163,7 +195,7 @@ func (e *Engine) idle(s *slot) {
 		e.abandoned--
 		e.slots = slices.DeleteFunc(e.slots, func(other *slot) bool { return other == s })
 	}
-	s.lease = lease{}
+	s.lease, s.stop = lease{}, nil
 	if s.cancel != nil {
 		s.cancel(nil)
 		s.cancel = nil
@@ -187,7 +219,7 @@ func (e *Engine) replace(s *slot) {
 		e.handle(machine.Pause{Reason: fmt.Sprintf("%d trainers ignored their timeout and still run: make Step return soon after its context is done", maxAbandoned)})
 		return
 	}
-	e.startSlot(s.name)
+	e.startSlot(s.number)
 }
 
 // stopSlots ends the slots and waits for them, for as long as patience goes.

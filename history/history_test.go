@@ -87,7 +87,7 @@ func TestAnEventfulHistory(t *testing.T) {
 	tries := map[int64]int{}
 	c := engine.Config{
 		Dir: testdir.InMemory(t), Spec: spec, Experiment: []byte("{}"), Source: []byte("# mine"), SpecOf: specOf, Slots: 1, Version: "v9",
-		NewSlot: func() trainer.Slot {
+		NewSlot: func(int) trainer.Slot {
 			return trainer.InProcess(func(uint64) (trainer.Trainer, error) { return &eventful{stop, tries}, nil })
 		},
 	}

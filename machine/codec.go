@@ -86,6 +86,9 @@ func (e *Finished) appendJSON(b []byte) ([]byte, error) {
 func (t Times) appendJSON(b []byte) []byte {
 	b = append(b, `,"times":{"load_ns":`...)
 	b = strconv.AppendInt(b, t.Load, 10)
+	if t.Start != 0 {
+		b = field(b, "start_ns", t.Start)
+	}
 	b = field(b, "train_ns", t.Train)
 	b = field(b, "eval_ns", t.Eval)
 	b = field(b, "save_ns", t.Save)

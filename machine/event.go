@@ -145,6 +145,7 @@ type Metrics map[string]pbt.Score
 
 // Times say where a segment's wall time went, in nanoseconds.
 type Times struct {
+	Start   int64 `json:"start_ns,omitempty"` // of its process, if it had to be started
 	Load    int64 `json:"load_ns,omitempty"`
 	Train   int64 `json:"train_ns,omitempty"`
 	Eval    int64 `json:"eval_ns,omitempty"`

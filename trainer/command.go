@@ -76,6 +76,8 @@ type commandSlot struct {
 
 func (s *commandSlot) Close() error { return nil }
 
+func (s *commandSlot) Holds() int64 { return 0 }
+
 // Train runs the program. It and all that it starts are one process group, which
 // gets SIGTERM and then SIGKILL when ctx is done, and nothing of it is left
 // behind when Train returns.
@@ -93,7 +95,7 @@ func (s *commandSlot) Train(ctx context.Context, job Job) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	res := Result{Train: time.Since(start)}
+	res := Result{Train: time.Since(start), Saved: true}
 	if s.Score.File != "" {
 		if err := out.readFile(filepath.Join(job.Save, s.Score.File)); err != nil {
 			return Result{}, fmt.Errorf("%s ended well, but left no score: %w\n%s", args[0], err, last)

@@ -12,23 +12,62 @@ import (
 type Slot interface {
 	// Train does one job. When it fails, the slot is as good as new for the next.
 	Train(ctx context.Context, job Job) (Result, error)
+	// Holds is the segment whose weights it has in memory and can go on with; 0 for
+	// none. It is called between jobs.
+	Holds() int64
 	Close() error
 }
 
 // Job is one segment with the directories it needs.
 type Job struct {
 	Segment
+	Lease      int64  // number of this attempt
 	Parent     int64  // segment whose weights it starts from; 0: fresh ones
-	Load       string // directory of those weights; "" for fresh ones
+	Load       string // directory of those weights; "" for fresh ones, and for those only this slot holds
 	Save       string // empty directory to write the new ones into
 	WeightSeed uint64 // of fresh weights
+
+	// Wanted tells, once the segment is evaluated, whether its weights must be saved;
+	// nil means that they must.
+	Wanted func(Evaluation) bool
+	// Stop is closed when the run is to stop soon: finish the segment if Grace allows
+	// it, else give it up with ErrPreempted. It may be nil.
+	Stop  <-chan struct{}
+	Grace time.Duration
+	// Progress is told how far the segment is, for people who look on; it may be nil.
+	// It must return at once.
+	Progress func(Progress)
+}
+
+// fromMemory tells whether the job starts from weights that only its slot holds.
+func (j *Job) fromMemory() bool { return j.Parent != 0 && j.Load == "" }
+
+// wanted tells whether the weights must be saved.
+func (j *Job) wanted(e Evaluation) bool { return j.Wanted == nil || j.Wanted(e) }
+
+// Progress is how far a segment is.
+type Progress struct {
+	Member  int
+	Segment int64
+	Step    int64 // steps done of the segment
+	Metrics map[string]float64
 }
 
 // Result is what a job achieved and where its time went.
 type Result struct {
 	Evaluation
-	Load, Train, Eval, Save time.Duration
+	Saved                          bool // into the job's directory
+	Start, Load, Train, Eval, Save time.Duration
 }
+
+// Errors that are not the segment's fault.
+var (
+	// ErrPreempted says that the trainer was told from outside to go away.
+	ErrPreempted = errors.New("the trainer was told to stop, and gave the segment up")
+	// ErrLost says that what the job was to go on from, or the trainer itself, was
+	// gone before the job began.
+	ErrLost = errors.New("the trainer no longer holds the weights to go on from")
+)
 
 // PanicError is a trainer that panicked.
 type PanicError struct {
@@ -50,6 +89,8 @@ type inProcess struct {
 }
 
 func (s *inProcess) Close() error { s.trainer, s.holds = nil, 0; return nil }
+
+func (s *inProcess) Holds() int64 { return s.holds }
 
 func (s *inProcess) Train(ctx context.Context, job Job) (res Result, err error) {
 	finished := false
@@ -78,8 +119,10 @@ func (s *inProcess) Train(ctx context.Context, job Job) (res Result, err error) 
 		return res, stepError(ctx, fmt.Errorf("eval: %w", err))
 	}
 	res.Eval, start = since(start)
-	if err := s.trainer.Save(job.Save); err != nil {
-		return res, fmt.Errorf("save: %w", err)
+	if res.Saved = job.wanted(res.Evaluation); res.Saved {
+		if err := s.trainer.Save(job.Save); err != nil {
+			return res, fmt.Errorf("save: %w", err)
+		}
 	}
 	res.Save, _ = since(start)
 	s.holds, finished = job.ID, true
@@ -92,6 +135,9 @@ func (s *inProcess) prepare(job Job, res *Result) (err error) {
 	defer func() { res.Load, _ = since(start) }()
 	if s.trainer != nil && job.Parent != 0 && s.holds == job.Parent {
 		return nil
+	}
+	if job.fromMemory() {
+		return ErrLost
 	}
 	if s.trainer == nil || job.Parent == 0 {
 		if s.trainer, err = s.fresh(job.WeightSeed); err != nil {

@@ -73,7 +73,7 @@ func trainOn(t *testing.T, dir string) {
 	}
 	e, err := engine.Open(engine.Config{
 		Dir: dir, Version: "test", SpecOf: config.SpecOf, Slots: 2,
-		NewSlot: func() trainer.Slot { return trainer.InProcess(quadratic.New) },
+		NewSlot: func(int) trainer.Slot { return trainer.InProcess(quadratic.New) },
 		Change:  &machine.Change{Spec: spec, Experiment: stored, Paths: []string{"budget.steps"}},
 	})
 	if err != nil {

@@ -37,7 +37,7 @@ func run(t *testing.T) string {
 	dir := testdir.InMemory(t)
 	e, err := engine.Create(engine.Config{
 		Dir: dir, Spec: spec(), Experiment: []byte("{}"), SpecOf: fixedSpec, Slots: 1,
-		NewSlot: func() trainer.Slot { return trainer.InProcess(quadratic.New) },
+		NewSlot: func(int) trainer.Slot { return trainer.InProcess(quadratic.New) },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -21,14 +21,14 @@ var builtins = map[string]trainer.New{
 func builtinNames() []string { return slices.Sorted(maps.Keys(builtins)) }
 
 // slotsOf says how an experiment's slots train.
-func slotsOf(exp *config.Experiment) (func() trainer.Slot, error) {
+func slotsOf(exp *config.Experiment) (func(int) trainer.Slot, error) {
 	t := exp.Trainer
 	if t.Builtin != "" {
 		fresh, ok := builtins[t.Builtin]
 		if !ok {
 			return nil, fmt.Errorf("this pbt has no built-in trainer %q: it has %s", t.Builtin, builtinNames())
 		}
-		return func() trainer.Slot { return trainer.InProcess(fresh) }, nil
+		return func(int) trainer.Slot { return trainer.InProcess(fresh) }, nil
 	}
 	c := trainer.Command{
 		Args:  func(j trainer.Job) ([]string, error) { return config.Expand(t.Command, jobValues(j)) },
@@ -41,7 +41,7 @@ func slotsOf(exp *config.Experiment) (func() trainer.Slot, error) {
 	if _, err := trainer.NewCommand(c); err != nil {
 		return nil, err
 	}
-	return func() trainer.Slot {
+	return func(int) trainer.Slot {
 		s, _ := trainer.NewCommand(c) // has just succeeded
 		return s
 	}, nil

@@ -59,7 +59,7 @@ func train(t *testing.T, exp *config.Experiment, dir string) string {
 	e, err := engine.Create(engine.Config{
 		Dir: dir, Version: "test", Spec: spec, Experiment: stored, Slots: 2,
 		SpecOf:  func([]byte) (machine.Spec, error) { return spec, nil },
-		NewSlot: func() trainer.Slot { return trainer.InProcess(digits.New) },
+		NewSlot: func(int) trainer.Slot { return trainer.InProcess(digits.New) },
 	})
 	if err != nil {
 		t.Fatal(err)
