@@ -3,12 +3,31 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Placeholders are the names, beside hyperparameters, that a command may hold in
 // braces.
 var Placeholders = []string{"steps", "load", "save", "seed", "member", "from", "segment"}
+
+// IsTemplate tells the two kinds of command apart. One with a placeholder in it
+// is a template: a process per segment. One without is a client: a process that
+// stays alive and speaks pbt's protocol. Either way its words go through Expand.
+func (t *Trainer) IsTemplate() bool { return holds(t.Command, func(Part) bool { return true }) }
+
+// saves tells whether a command knows where to save.
+func (t *Trainer) saves() bool {
+	return holds(t.Command, func(p Part) bool { return p.Name == "save" })
+}
+
+// holds tells whether a command has such a placeholder.
+func holds(command []string, such func(Part) bool) bool {
+	return slices.ContainsFunc(command, func(word string) bool {
+		parts, _ := ParseArgument(word)
+		return slices.ContainsFunc(parts, func(p Part) bool { return p.Name != "" && such(p) })
+	})
+}
 
 // Part is a piece of a command's argument: literal text, or a placeholder.
 type Part struct {

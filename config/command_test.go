@@ -60,6 +60,19 @@ func TestParseArgument(t *testing.T) {
 	}
 }
 
+func TestIsTemplate(t *testing.T) {
+	for word, want := range map[string]bool{
+		"x": false, "{{lr}}": false, "{{}}": false, "": false, "{lr}": true, "--lr={lr}": true, "{load?--load}": true, "{{{lr}}}": true,
+	} {
+		if got := (&Trainer{Command: []string{"python", word}}).IsTemplate(); got != want {
+			t.Errorf("%q makes a template: %v", word, got)
+		}
+	}
+	if (&Trainer{Builtin: "digits"}).IsTemplate() {
+		t.Error("a built-in trainer is a template")
+	}
+}
+
 func TestExpand(t *testing.T) {
 	values := map[string]string{"lr": "0.1", "empty": "", "save": "/run/a b"}
 	value := func(name string) (string, bool) { v, ok := values[name]; return v, ok }

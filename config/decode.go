@@ -118,6 +118,7 @@ func (d *decoder) experiment(doc *node) *Experiment {
 		e.Trainer = d.trainer(v.value("trainer"), e, d.params)
 		e.Initial = d.initial(v.value("initial"), e, d.params)
 	}
+	e.SaveEvery = d.saveEvery(v.value("save"), e.Trainer)
 	e.Policy = d.policy(v, e.Population)
 	e.Segment = d.segment(v, e)
 	return e
@@ -155,4 +156,21 @@ func (d *decoder) keep(v fieldsView) machine.Keep {
 	k := machine.Keep{Best: int(v.whole("best")), Lineage: v.flag("lineage"), Everything: v.flag("everything")}
 	k.Bytes, _ = parseSize(v.text("bytes")) // 0 for none
 	return k
+}
+
+// saveEvery decodes when to save. A process that ends with its segment cannot
+// put that off.
+func (d *decoder) saveEvery(n *node, t Trainer) int {
+	every := 1
+	switch {
+	case n == nil:
+	case n.kind == mapKind:
+		every = int(d.view(save.fields, n).whole("every"))
+	case n.text == "lazy":
+		every = lazily
+	}
+	if every > 1 && t.IsTemplate() {
+		d.addStrict(n.at, "save", "a command with placeholders runs once per segment and saves each time; want save: each, or a program that stays alive")
+	}
+	return every
 }

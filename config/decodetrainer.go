@@ -15,7 +15,10 @@ func (d *decoder) trainer(n *node, e *Experiment, params *parameters) Trainer {
 	}
 	which, chosen := trainer.pick(n)
 	v := d.view(which.extras, n)
-	t := Trainer{Slots: int(v.whole("slots"))}
+	t := Trainer{Slots: 1}
+	if v.given("slots") {
+		t.Slots = int(v.whole("slots"))
+	}
 	if which.key == "builtin" {
 		t.Builtin = chosen.text
 		if d.knowBuiltins && !slices.Contains(d.builtins, t.Builtin) {
@@ -27,16 +30,42 @@ func (d *decoder) trainer(n *node, e *Experiment, params *parameters) Trainer {
 		}
 		return t
 	}
+	faults := len(d.list)
 	t.Command = d.command(chosen, params)
+	if faults == len(d.list) {
+		d.kindOfCommand(&t, chosen, v)
+	}
 	t.Workdir = d.workdir(v.text("workdir"))
-	t.Score = d.score(v.value("score"), e.Metric)
+	if t.IsTemplate() {
+		t.Score = d.score(v.value("score"), e.Metric)
+	}
 	for _, p := range v.value("env").pairs {
 		if t.Env == nil {
 			t.Env = map[string]string{}
 		}
 		t.Env[p.key] = p.value.text
 	}
+	t.CPUsPerSlot, t.Pin = int(v.whole("cpus_per_slot")), v.flag("pin")
+	t.Memory, _ = parseSize(v.text("memory")) // 0 for none
+	t.StartTimeout, t.StepTimeout, t.SaveTimeout = v.duration("start_timeout"), v.duration("step_timeout"), v.duration("save_timeout")
+	t.Silence, t.Grace = v.duration("silence"), v.duration("grace")
+	d.gpus(&t, v)
 	return t
+}
+
+// kindOfCommand checks what only one of a template and a client may do. An older
+// pbt knew templates only and minded neither fault: its journals stay readable.
+func (d *decoder) kindOfCommand(t *Trainer, command *node, v fieldsView) {
+	old := func(n *node) bool { return d.stored && (n.at.src == nil || !n.at.src.assigned) }
+	if t.IsTemplate() {
+		if !t.saves() && !old(command) {
+			d.addStrict(command.at, "trainer.command", "a command with placeholders runs once per segment and must save: add {save}; a program that speaks pbt's protocol takes no placeholders")
+		}
+		return
+	}
+	if given := v.n.get("score"); given != nil && !old(given) {
+		d.addStrict(given.at, "trainer.score", "a command without placeholders speaks pbt's protocol and reports its score itself; remove score, or give the command placeholders such as {save}")
+	}
 }
 
 func (d *decoder) score(n *node, metric string) Score {
@@ -56,6 +85,9 @@ func (d *decoder) score(n *node, metric string) Score {
 		return Score{Regex: at.text}
 	case "file":
 		return Score{File: at.text}
+	case "csv":
+		c := d.view(csvScore.fields, at)
+		return Score{CSV: CSVScore{File: c.text("file"), Column: c.text("column")}}
 	}
 	return Score{JSON: at.text}
 }

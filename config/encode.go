@@ -29,10 +29,10 @@ func (e Experiment) YAML() ([]byte, error) {
 	var b []byte
 	for _, p := range n.pairs {
 		b = append(appendFlow(b, textNode(p.key)), ':')
-		if lines := p.value; p.key == "hyperparameters" && len(lines.pairs) > 0 {
-			for _, h := range lines.pairs {
-				b = append(appendFlow(append(b, "\n  "...), textNode(h.key)), ": "...)
-				b = appendFlow(b, h.value)
+		if lines := p.value.pairs; (p.key == "hyperparameters" || p.key == "trainer") && len(lines) > 0 {
+			for _, line := range lines {
+				b = append(appendFlow(append(b, "\n  "...), textNode(line.key)), ": "...)
+				b = appendFlow(b, line.value)
 			}
 		} else {
 			b = appendFlow(append(b, ' '), p.value)
@@ -137,6 +137,7 @@ func (e Experiment) encode() (*node, error) {
 		"failures_in_a_row", wholeNode(e.FailureLimit),
 		"keep", mapNode("best", wholeNode(e.Keep.Best), "lineage", boolNode(e.Keep.Lineage),
 			"everything", boolNode(e.Keep.Everything), "bytes", encodeSize(e.Keep.Bytes)),
+		"save", encodeSave(e.SaveEvery),
 		"trainer", encodeTrainer(e.Trainer),
 	), nil
 }
@@ -300,21 +301,42 @@ func kindOfParam(p *pbt.Param) string {
 	return "constant"
 }
 
+func encodeSave(every int) *node {
+	if every > 1 {
+		return mapNode("every", wholeNode(every))
+	}
+	return textNode("each")
+}
+
 func encodeTrainer(t Trainer) *node {
 	slots := wholeNode(t.Slots)
 	if len(t.Command) == 0 {
 		return mapNode("builtin", t.Builtin, "slots", slots)
 	}
-	place := mapNode("json", t.Score.JSON)
-	switch {
-	case t.Score.Regex != "":
-		place = mapNode("regex", t.Score.Regex)
-	case t.Score.File != "":
-		place = mapNode("file", t.Score.File)
-	}
 	env := mapNode()
 	for _, name := range slices.Sorted(maps.Keys(t.Env)) {
 		env.pairs = append(env.pairs, pair{key: name, value: textNode(t.Env[name])})
 	}
-	return mapNode("command", textsNode(t.Command), "slots", slots, "score", place, "env", env, "workdir", t.Workdir)
+	return mapNode("command", textsNode(t.Command), "slots", slots,
+		"gpus", encodeGPUs(t), "gpus_per_slot", floatNode(t.GPUsPerSlot), "cpus_per_slot", wholeNode(t.CPUsPerSlot),
+		"pin", boolNode(t.Pin), "memory", encodeSize(t.Memory),
+		"start_timeout", formatDuration(t.StartTimeout), "step_timeout", orNone(formatDuration(t.StepTimeout)),
+		"save_timeout", orNone(formatDuration(t.SaveTimeout)), "silence", orNone(formatDuration(t.Silence)), "grace", formatDuration(t.Grace),
+		"score", encodeScore(t), "env", env, "workdir", t.Workdir)
+}
+
+// encodeScore is where a template's score is found; a client has no such key.
+func encodeScore(t Trainer) *node {
+	s := t.Score
+	switch {
+	case !t.IsTemplate():
+		return nil
+	case s.Regex != "":
+		return mapNode("regex", s.Regex)
+	case s.File != "":
+		return mapNode("file", s.File)
+	case s.CSV.File != "":
+		return mapNode("csv", mapNode("file", s.CSV.File, "column", s.CSV.Column))
+	}
+	return mapNode("json", s.JSON)
 }

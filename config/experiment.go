@@ -38,27 +38,46 @@ type Experiment struct {
 	Timeout      time.Duration // 0: none
 	FailureLimit int           // failures in a row
 	Keep         machine.Keep
+	SaveEvery    int // 1: every ready point; N: lazily, but at least each N-th of a member
 	Trainer      Trainer
 }
 
-// Trainer says what trains: one of Builtin and Command is set.
+// Trainer says what trains: one of Builtin and Command is set. For a built-in
+// one only Slots means something.
 type Trainer struct {
 	Builtin string
 	Slots   int
 
-	Command []string          // program and arguments, with placeholders such as {lr}
-	Score   Score             // where a command's score is found
+	Command []string          // see IsTemplate
+	Score   Score             // where a template's score is found
 	Env     map[string]string // beside the environment pbt runs with; nil for none
 	Workdir string            // see Dir
+
+	GPUs        []string // the GPUs' numbers or names, see GPUsOf; nil for none, or all
+	AllGPUs     bool     // all that the machine has
+	GPUsPerSlot float64  // a whole number, or just 1/n: n slots share one
+	CPUsPerSlot int      // threads for libraries
+	Pin         bool     // bind each slot to CPUs of its own
+	Memory      int64    // bytes for all processes of a slot; 0: no limit
+
+	StartTimeout time.Duration // of a client, until it is ready
+	StepTimeout  time.Duration // from the start of a segment to its report; 0: none
+	SaveTimeout  time.Duration // 0: none
+	Silence      time.Duration // a client may be silent so long; 0: for ever
+	Grace        time.Duration // between asking a trainer to stop and killing it
 }
 
-// Score is where a command leaves its score; one field is set, none for a
-// built-in trainer.
+// Score is where a template leaves its score; one field is set, none for a
+// built-in trainer and a client.
 type Score struct {
 	JSON  string // dotted path of keys in the last line of output that is a JSON object
 	Regex string // with one group; the last match counts
 	File  string // beside the checkpoint
+	CSV   CSVScore
 }
+
+// CSVScore is a column of a CSV file beside the checkpoint: its last row counts.
+type CSVScore struct{ File, Column string }
 
 // Spec is what the run's decisions depend on.
 func (e *Experiment) Spec() (machine.Spec, error) {
@@ -69,7 +88,7 @@ func (e *Experiment) Spec() (machine.Spec, error) {
 	spec := machine.Spec{
 		Population: e.Population, Goal: e.Goal, Space: space, Policy: e.Policy, Initial: e.Initial,
 		Segment: e.Segment, Budget: e.Budget, Seed: e.Seed,
-		Retries: e.Retries, FailureLimit: e.FailureLimit, Timeout: e.Timeout, Keep: e.Keep,
+		Retries: e.Retries, FailureLimit: e.FailureLimit, Timeout: e.Timeout, Keep: e.Keep, SaveEvery: e.SaveEvery,
 	}
 	return spec, spec.Validate()
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"math"
 	"regexp"
+	"slices"
 
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/machine"
@@ -11,6 +12,8 @@ import (
 // Limits of single settings.
 const (
 	MaxSlots     = 4096
+	MaxGPUs      = 64     // of one machine; so many slots may share one
+	MaxCPUs      = 1024   // of one slot
 	MaxArguments = 1_000  // words of a command
 	MaxText      = 10_000 // characters of an argument, a regular expression or a directory
 )
@@ -19,6 +22,7 @@ var (
 	namePattern   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 	metricPattern = regexp.MustCompile(`^[^\s"{}]{1,100}$`)
 	envPattern    = regexp.MustCompile(`^[^=\s]{1,200}$`)
+	gpuPattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$`)
 	fileName      = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$`)
 )
 
@@ -26,6 +30,7 @@ var (
 	steps    = whole{1, maxWhole}
 	counting = whole{0, maxWhole}
 	freeText = text{max: MaxText}
+	aFile    = text{max: 100, pattern: fileName, form: "a file's name without a directory"}
 )
 
 // experiment is the whole file: the one table that the parser, the schema and the
@@ -77,6 +82,8 @@ var experiment = record{fields: []field{
 		doc: "So many failures, with not one segment finished between them, pause the run: the trainer cannot work."},
 	{key: "keep", shape: keep, def: "{}", example: "{best: 3, lineage: true}", resume: true,
 		doc: "Which checkpoints stay beyond those the run still needs."},
+	{key: "save", shape: either{words{"each", "lazy"}, save}, def: `"each"`, example: "{every: 20}", resume: true,
+		doc: "When a member saves. `each`: at every ready point. `lazy`: only when a decision may need it: likely donors, each N-th ready point, a stop, the end. A crash loses what a member trained since its last save; it is trained again. For trainers that stay alive between segments; with a `barrier`, every ready point is saved all the same."},
 	{key: "trainer", shape: trainer, required: true, example: "{command: [python, train.py], slots: 2}",
 		doc: "What trains. Either a trainer that is built into the program, or any command."},
 }}
@@ -168,30 +175,78 @@ var keep = record{fields: []field{
 	{key: "bytes", shape: size("none"), def: `"none"`, example: "10GB", doc: "Above so much, what is kept beyond need goes, oldest first.", resume: true},
 }}
 
-var slotsField = field{key: "slots", shape: whole{1, MaxSlots}, def: "1", example: "2", resume: true,
-	doc: "How many segments train at once."}
+// lazily is what the bare word says.
+const lazily = 10
+
+var save = record{fields: []field{
+	{key: "every", shape: whole{1, machine.MaxSaveEvery}, required: true, example: "20", resume: true,
+		doc: "Save lazily, but at least each N-th ready point of a member. Plain `lazy` is 10; 1 is `each`."},
+}}
 
 var trainer = variants{what: "trainers", cases: []variant{
 	{key: "builtin", doc: "The name of a trainer that is compiled into the program.",
 		shape: text{max: 100, pattern: metricPattern, form: "a name"}, extras: []field{slotsField}, ex: "digits"},
-	{key: "command", doc: "The program and its arguments: a list, or one text that is split into words as a shell would, without running one.",
+	{key: "command", doc: "The program and its arguments: a list, or one text that is split into words as a shell would, without running one. " +
+		"With placeholders, such as {lr}, it runs once per segment; without, it stays alive and speaks pbt's protocol.",
 		shape:  either{list{of: scalar{maxText: MaxText}, least: 1, most: MaxArguments, name: "a list of words"}, freeText},
-		resume: true, extras: []field{slotsField, scoreField, envField, workdirField}, ex: `[python, train.py, --lr, "{lr}"]`},
+		resume: true, extras: slices.Concat([]field{slotsField}, resourceFields, patienceFields, commandFields), ex: `[python, train.py, --lr, "{lr}", --save, "{save}"]`},
 }}
 
-var (
-	scoreField = field{key: "score", shape: score, resume: true, example: "{regex: 'accuracy: ([0-9.]+)'}", unset: "{json: NAME}, with the metric's name",
-		doc: "Where a command's score is found. A program that reports through pbt's client needs none of it."}
-	envField = field{key: "env", def: "{}", example: "{OMP_NUM_THREADS: 1}", resume: true,
+var slotsField = field{key: "slots", shape: whole{1, MaxSlots}, unset: "1, or as many as fit on the GPUs that `gpus` lists", example: "2", resume: true,
+	doc: "How many segments train at once."}
+
+const maxGPUNumber = 1023
+
+// aGPU is a GPU's number or name.
+var aGPU = either{whole{0, maxGPUNumber}, text{max: 100, pattern: gpuPattern, form: "a name of letters, digits and . _ : / -"}}
+
+// resourceFields say what of the machine a slot gets.
+var resourceFields = []field{
+	{key: "gpus", shape: either{words{"none", "all"}, list{of: aGPU, least: 1, most: MaxGPUs, unique: true, name: "a list of GPUs, by number or name"}},
+		def: `"none"`, example: "[0, 1]", resume: true,
+		doc: "The GPUs that the slots share out among them: all of the machine, or those listed, by number or by a name such as a UUID."},
+	{key: "gpus_per_slot", shape: number{min: 0, minOpen: true, max: MaxGPUs}, def: "1", example: "0.5", resume: true,
+		doc: "A whole number: so many GPUs for each slot. One n-th, such as 0.5 or 0.25: n slots share a GPU; 0.33 is a third."},
+	{key: "cpus_per_slot", shape: whole{1, MaxCPUs}, def: "1", example: "4", resume: true,
+		doc: "How many threads the libraries of a program may use, told by OMP_NUM_THREADS and its like."},
+	{key: "pin", shape: flag{}, def: "false", example: "true", resume: true,
+		doc: "`true`: bind each slot to CPUs of its own."},
+	{key: "memory", shape: size("none"), def: `"none"`, example: "8GiB", resume: true,
+		doc: "What all the processes of a slot together may use."},
+}
+
+// patienceFields say how long pbt waits for a program.
+var patienceFields = []field{
+	{key: "start_timeout", shape: duration(""), def: `"10m"`, example: "2m", resume: true,
+		doc: "A program that stays alive must be ready for its first segment so soon."},
+	{key: "step_timeout", shape: duration("none"), def: `"none"`, example: "30m", resume: true,
+		doc: "A segment that takes longer, from the trainer's start of it to its report, has failed."},
+	{key: "save_timeout", shape: duration("none"), def: `"1h"`, example: "10m", resume: true,
+		doc: "Saving that takes longer has failed."},
+	{key: "silence", shape: duration("none"), def: `"5m"`, example: "1m", resume: true,
+		doc: "A program that stays alive, and from which not even a heartbeat has come for so long, hangs: it is ended."},
+	{key: "grace", shape: duration(""), def: `"30s"`, example: "2m", resume: true,
+		doc: "How long a trainer may take to stop when asked. Then it is killed."},
+}
+
+var commandFields = []field{
+	{key: "score", shape: score, resume: true, example: "{regex: 'accuracy: ([0-9.]+)'}", unset: "{json: NAME}, with the metric's name",
+		doc: "Where the score of a command with placeholders is found. One without them reports its score itself, and takes no `score`."},
+	{key: "env", def: "{}", example: "{WANDB_MODE: offline}", resume: true,
 		shape: table{of: scalar{maxText: MaxText}, most: 1000, key: envPattern, keyForm: "a name without blanks and =", name: "a mapping of names to values"},
-		doc:   "Environment variables, beside those pbt itself runs with."}
-	workdirField = field{key: "workdir", shape: freeText, def: `"."`, example: "src", resume: true,
-		doc: "The directory a command runs in. A relative one begins at the experiment file."}
-)
+		doc:   "Environment variables, beside those pbt itself runs with."},
+	{key: "workdir", shape: freeText, def: `"."`, example: "src", resume: true,
+		doc: "The directory a command runs in. A relative one begins at the experiment file."},
+}
 
 var score = variants{what: "places", cases: []variant{
 	{key: "json", doc: "The key, or dotted path of keys, in the last line of the output that is a JSON object.", shape: freeText, ex: "eval.accuracy"},
 	{key: "regex", doc: "A regular expression (Go's syntax) with one group around the number; its last match in the output counts.", shape: freeText, ex: "'accuracy: ([0-9.]+)'"},
-	{key: "file", doc: "A file with the number in it, which the program leaves beside its checkpoint.",
-		shape: text{max: 100, pattern: fileName, form: "a file's name without a directory"}, ex: "score.txt"},
+	{key: "file", doc: "A file with the number in it, which the program leaves beside its checkpoint.", shape: aFile, ex: "score.txt"},
+	{key: "csv", doc: "A CSV file with a header, which the program leaves beside its checkpoint: the last row's value in one column counts.", shape: csvScore, ex: "{file: log.csv, column: accuracy}"},
+}}
+
+var csvScore = record{fields: []field{
+	{key: "file", shape: aFile, required: true, example: "log.csv", doc: "The file's name, without a directory."},
+	{key: "column", shape: freeText, required: true, example: "accuracy", doc: "The column's name in the header."},
 }}

@@ -18,6 +18,7 @@ type options struct {
 	dir      string
 
 	knowBuiltins bool // builtins lists them all
+	stored       bool // by a pbt that may be older: what it accepted stays readable
 }
 
 // Set applies assignments, path=value, to the document before it is checked, as
@@ -48,7 +49,8 @@ func Parse(name string, data []byte, opts ...Option) (*Experiment, error) {
 }
 
 // FromJSON reads back what MarshalJSON wrote, exactly. It fills in defaults for
-// fields that are newer than the JSON, and refuses fields it does not know.
+// fields that are newer than the JSON, and refuses fields it does not know. Rules
+// for commands that are newer hold for those that are Set.
 func FromJSON(data []byte, opts ...Option) (*Experiment, error) {
 	const name = "experiment.json"
 	doc, err := loadJSON(&source{name: name}, data)
@@ -56,7 +58,7 @@ func FromJSON(data []byte, opts ...Option) (*Experiment, error) {
 		return nil, fmt.Errorf("reading the stored experiment: %w", err)
 	}
 	var faults complaints
-	return build(doc, name, &faults, opts)
+	return build(doc, name, &faults, append([]Option{func(o *options) { o.stored = true }}, opts...))
 }
 
 // SpecOf makes the spec of an experiment as a journal stores it: the

@@ -65,10 +65,29 @@ retries: 2
 timeout: none
 failures_in_a_row: 20
 keep: {best: 3, lineage: false, everything: false, bytes: none}
-trainer: {command: [python, train.py], slots: 1, score: {json: score}, env: {}, workdir: "."}
+save: each
+trainer:
+  command: [python, train.py]
+  slots: 1
+  gpus: none
+  gpus_per_slot: 1
+  cpus_per_slot: 1
+  pin: false
+  memory: none
+  start_timeout: 10m
+  step_timeout: none
+  save_timeout: 1h
+  silence: 5m
+  grace: 30s
+  env: {}
+  workdir: "."
 `
 	if string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	template := strings.Replace(smallest, "train.py]", `train.py, "{save}"]`, 1)
+	if e := mustParse(t, template); e.Trainer.Score != (Score{JSON: "score"}) {
+		t.Errorf("a template's score is %+v", e.Trainer.Score)
 	}
 }
 
@@ -133,12 +152,14 @@ func TestEverything(t *testing.T) {
 			Repair: pbt.RepairRestart, Barrier: &pbt.Barrier{Quorum: 0.9, Deadline: 10 * time.Minute},
 		},
 		Retries: 0, Timeout: 90 * time.Minute, FailureLimit: 5,
-		Keep: machine.Keep{Best: 1, Lineage: true, Bytes: 1e10},
+		Keep: machine.Keep{Best: 1, Lineage: true, Bytes: 1e10}, SaveEvery: 1,
 		Trainer: Trainer{
 			Command: []string{"python", "my train.py", "--lr={lr}", "--dropout", "{dropout}", "{optimizer.momentum?--momentum=}",
 				"{load?--load}", "--save", "{save}", "--steps", "{steps}", "--set", `{{"a": $1}}`},
 			Slots: 4, Score: Score{Regex: "loss: ([-0-9.e]+)"}, Workdir: "src",
-			Env: map[string]string{"OMP_NUM_THREADS": "1", "DEBUG": "true", "NAME": "x"},
+			Env:         map[string]string{"OMP_NUM_THREADS": "1", "DEBUG": "true", "NAME": "x"},
+			GPUsPerSlot: 1, CPUsPerSlot: 1,
+			StartTimeout: 10 * time.Minute, SaveTimeout: time.Hour, Silence: 5 * time.Minute, Grace: 30 * time.Second,
 		},
 	}
 	if !reflect.DeepEqual(e, want) {
@@ -149,6 +170,33 @@ func TestEverything(t *testing.T) {
 	spec, err := e.Spec()
 	if err != nil || spec.Space == nil || spec.Population != 16 || spec.FailureLimit != 5 || spec.Segment != 200 {
 		t.Errorf("spec is %+v, %v", spec, err)
+	}
+}
+
+// TestEverythingOfV2 reads the keys that came later.
+func TestEverythingOfV2(t *testing.T) {
+	e := mustParse(t, string(corpus(t, "valid")["testdata/valid/everything_v2.yaml"]))
+	want := Trainer{
+		Command: []string{"python", "train.py", "--lr", "{lr}", "--save", "{save}"}, Slots: 6,
+		GPUs: []string{"0", "1", "2", "GPU-8a56c1e2-0b7f", "MIG-41b9/1/0"}, GPUsPerSlot: 1. / 3, CPUsPerSlot: 4, Pin: true, Memory: 8 << 30,
+		StartTimeout: 90 * time.Second, StepTimeout: 30 * time.Minute, Grace: 90 * time.Second,
+		Score: Score{CSV: CSVScore{File: "log.csv", Column: "val acc"}}, Env: map[string]string{"WANDB_MODE": "offline"}, Workdir: "src",
+	}
+	if !reflect.DeepEqual(e.Trainer, want) || e.SaveEvery != 1 {
+		t.Errorf("got\n%+v\nwant\n%+v", e.Trainer, want)
+	}
+	client := mustParse(t, string(corpus(t, "valid")["testdata/valid/client.yaml"]))
+	if c := client.Trainer; !c.AllGPUs || c.GPUs != nil || c.GPUsPerSlot != 2 || c.Slots != 3 || c.Score != (Score{}) || client.SaveEvery != 10 {
+		t.Errorf("got %+v, saved each %d", c, client.SaveEvery)
+	}
+}
+
+func TestSaveEvery(t *testing.T) {
+	for save, want := range map[string]int{"each": 1, "lazy": 10, "{every: 1}": 1, "{every: 3}": 3} {
+		e := mustParse(t, smallest+"\nsave: "+save)
+		if spec, err := e.Spec(); err != nil || e.SaveEvery != want || spec.SaveEvery != want {
+			t.Errorf("save: %s is each %d, in the spec %d (%v), want %d", save, e.SaveEvery, spec.SaveEvery, err, want)
+		}
 	}
 }
 

@@ -45,6 +45,16 @@ var referenceRules = "The file is YAML 1.2 in UTF-8: `1e-5` is a number, `yes` i
 	describeLimit() + "\n"
 
 const referenceCommand = `
+A command is of one of two kinds, which its words tell apart:
+
+| the command | is |
+| --- | --- |
+| holds placeholders | a template: a process of its own for each segment. It must be told where to save, by ` + "`{save}`" + `. |
+| holds none | a client: a process that stays alive and speaks [pbt's protocol](protocol.md) over the socket in ` + "`PBT_SOCKET`" + `; in Python, ` + "`for segment in pbt.segments()`" + `. |
+
+With whole GPUs, the first slot has the first ` + "`gpus_per_slot`" + ` of them, the second the next, and so on. Where slots share,
+each GPU gets one slot before any gets its second. More slots than fit are refused.
+
 In a command, a name in braces stands for a value:
 
 | placeholder | stands for |

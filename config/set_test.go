@@ -15,7 +15,7 @@ hyperparameters:
   optimizer: {name: {choice: [sgd, adam]}}
   schedule.warmup: {int: [0, 100]}
 timeout: 10m
-trainer: {command: [python, train.py], slots: 2}
+trainer: {command: [python, train.py, "{save}"], slots: 2}
 `
 
 // TestSet: each assignment gives the same experiment as the file with one text changed.
@@ -47,9 +47,13 @@ func TestSet(t *testing.T) {
 		{"peers.within=null", "name: x", "name: x"},
 		{"exploit.ttest.alpha=null", "name: x", "name: x"},
 		{"trainer.slots=8", "slots: 2", "slots: 8"},
-		{"trainer.builtin=toy", "command: [python, train.py]", "builtin: toy"},
+		{"trainer.builtin=toy", `command: [python, train.py, "{save}"]`, "builtin: toy"},
 		{"trainer.env.OMP_NUM_THREADS=1", "slots: 2", "slots: 2, env: {OMP_NUM_THREADS: 1}"},
-		{"trainer.command=python other.py --lr={lr}", "[python, train.py]", `[python, other.py, "--lr={lr}"]`},
+		{"trainer.command=python other.py --lr={lr} {save}", `[python, train.py, "{save}"]`, `[python, other.py, "--lr={lr}", "{save}"]`},
+		{"trainer.command=python client.py", `[python, train.py, "{save}"]`, `[python, client.py]`},
+		{"trainer.gpus=[0,1]", "slots: 2", "slots: 2, gpus: [0, 1]"},
+		{"trainer.score.csv={file: x.csv, column: acc}", "slots: 2", "slots: 2, score: {csv: {file: x.csv, column: acc}}"},
+		{"save=each", "name: x", "name: x"},
 		{"initial=[{lr: 1e-3}]", "name: x", "name: x\ninitial: [{lr: 1e-3}]"},
 	} {
 		changed := strings.Replace(settable, c.old, c.new, 1)

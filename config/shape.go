@@ -75,7 +75,10 @@ func hint(s shape, n *node) string {
 		return fmt.Sprintf("; write %q, in quotes", "{"+n.pairs[0].key+"}")
 	}
 	if t, ok := s.(text); ok && (n.kind == numberKind || n.kind == boolKind) {
-		if t.unit != "" {
+		switch {
+		case t.unit != "" && n.kind == boolKind:
+			return ""
+		case t.unit != "":
 			return fmt.Sprintf("; give a unit, such as %s%s", n.text, t.unit)
 		}
 		return fmt.Sprintf("; write %q, in quotes", n.text)

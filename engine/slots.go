@@ -59,8 +59,12 @@ func (e *Engine) startSlots() {
 	}
 }
 
+// SlotName is what the n-th slot is called, from 1: in the journal, in its trainers'
+// environment, and in the name of its log.
+func SlotName(n int) string { return fmt.Sprintf("slot-%d", n) }
+
 func (e *Engine) startSlot(n int) {
-	s := &slot{number: n, name: fmt.Sprintf("slot-%d", n), host: e.config.NewSlot(n), tasks: make(chan job, 1), gone: make(chan struct{})}
+	s := &slot{number: n, name: SlotName(n), host: e.config.NewSlot(n), tasks: make(chan job, 1), gone: make(chan struct{})}
 	e.slots = append(e.slots, s)
 	inbox := e.inbox
 	go func() {

@@ -15,6 +15,10 @@ import (
 // whyProcessGone is said of members that an earlier process held in memory.
 const whyProcessGone = "the process that held its weights is gone"
 
+// donorWindow is how many segments apart members may be for their scores to tell who
+// is likely to be copied.
+const donorWindow = 2
+
 // base is what a member falls back on: its record when its weights were last
 // saved, or the donor's whose weights it took over since.
 type base struct {
@@ -43,7 +47,7 @@ func (m *Machine) wantsSave(q Scored) bool {
 	case m.spec.Budget.Reached(m.spec.Goal, q.Score):
 		return true
 	}
-	return m.spec.Policy.LikelyDonor(m.pop, q.Member, q.Score)
+	return m.spec.Policy.LikelyDonor(m.pop, q.Member, q.Score, mem.plan.from+mem.plan.steps, donorWindow*m.spec.Segment)
 }
 
 // mustSave tells whether a segment cannot be recorded without a checkpoint: where

@@ -28,7 +28,7 @@ type Spec struct {
 	Timeout      time.Duration // a segment may take so long; 0: for ever
 	Silence      time.Duration // a worker may be silent so long; 0: for ever (workers of the same process)
 	Keep         Keep
-	SaveEvery    int // 0 or 1: each ready point is saved; n: at least each n-th of a member, likely donors, and the last
+	SaveEvery    int // 0 or 1: each ready point is saved; n: at least each n-th of a member, likely donors, and the last one
 }
 
 // Keep says which checkpoints stay beyond those a member, lease or pin needs.

@@ -40,6 +40,16 @@ const (
 	EnvWeightSeed = "PBT_WEIGHT_SEED"
 )
 
+// Names of environment variables of a program that runs once per segment (a command
+// template), beside EnvSlot, EnvRunDir and EnvWeightSeed.
+const (
+	EnvLoad   = "PBT_LOAD" // the directory to load from; empty for fresh weights
+	EnvSave   = "PBT_SAVE"
+	EnvFrom   = "PBT_FROM"
+	EnvSteps  = "PBT_STEPS"
+	EnvHypers = "PBT_HYPERS" // a JSON object
+)
+
 // Message is one of the types below, from either side.
 type Message interface{ Type() string }
 

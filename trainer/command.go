@@ -4,33 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
-	"strings"
-	"sync"
-	"syscall"
+	"strconv"
 	"time"
+
+	"github.com/seed-7a1a2db0/pbt/protocol"
+	"github.com/seed-7a1a2db0/pbt/trainer/process"
 )
 
 // Command trains by running a program once per segment: any program that takes
 // its hyperparameters, and where to load and save, on its command line.
 type Command struct {
+	Host
 	// Args is the program and its arguments for a job, placeholders filled in.
-	Args  func(Job) ([]string, error)
-	Env   []string // added to this process's environment, NAME=value
-	Dir   string   // to run in; "" for this process's
-	Score ScoreSource
+	Args        func(Job) ([]string, error)
+	Score       ScoreSource
+	StepTimeout time.Duration // for the whole program; 0: none
 }
 
 // ScoreSource says where a program leaves its score. One field is set.
 type ScoreSource struct {
 	JSON  string // dotted path of keys in the last line of output that is a JSON object
 	Regex string // with one group; the last match in the output counts
-	File  string // a file beside the checkpoint, holding a number
+	File  string // a file beside the checkpoint, holding a number; with Column, a CSV file
+	// Column is a column of that CSV file: the last row counts.
+	Column string
 }
 
 // String says where the score is looked for.
@@ -38,20 +37,13 @@ func (s ScoreSource) String() string {
 	switch {
 	case s.Regex != "":
 		return fmt.Sprintf("output that matches %q", s.Regex)
+	case s.Column != "":
+		return fmt.Sprintf("a number in the last row of column %s of the file %s beside the checkpoint", s.Column, s.File)
 	case s.File != "":
 		return fmt.Sprintf("a number in the file %s beside the checkpoint", s.File)
 	}
 	return fmt.Sprintf("a line such as {%q: 0.93} at the end of its output", s.JSON)
 }
-
-// How long a program is waited for.
-const (
-	killAfter  = 5 * time.Second // between SIGTERM and SIGKILL
-	drainAfter = 2 * time.Second // for output after its end, if a process that left its group holds the pipe
-)
-
-// maxCommandText bounds how much of a command line an error shows.
-const maxCommandText = 300
 
 // NewCommand returns a slot that runs programs.
 func NewCommand(c Command) (Slot, error) {
@@ -78,9 +70,7 @@ func (s *commandSlot) Close() error { return nil }
 
 func (s *commandSlot) Holds() int64 { return 0 }
 
-// Train runs the program. It and all that it starts are one process group, which
-// gets SIGTERM and then SIGKILL when ctx is done, and nothing of it is left
-// behind when Train returns.
+// Train runs the program. Nothing of it is left behind when Train returns.
 func (s *commandSlot) Train(ctx context.Context, job Job) (Result, error) {
 	args, err := s.Args(job)
 	if err != nil {
@@ -89,119 +79,62 @@ func (s *commandSlot) Train(ctx context.Context, job Job) (Result, error) {
 	if len(args) == 0 {
 		return Result{}, errors.New("the command is empty")
 	}
+	if s.StepTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.StepTimeout,
+			fmt.Errorf("%w: the program ran longer than trainer.step_timeout, which is %s", ErrTimeout, s.StepTimeout))
+		defer cancel()
+	}
+	s.mark(&job)
 	start := time.Now()
-	last := &tail{}
-	out, err := s.run(ctx, args, last)
+	out := output{{source: s.Score, pattern: s.pattern}, {source: s.Score, pattern: s.pattern}}
+	p, err := s.start(args, jobVariables(&job), nil, out.line)
 	if err != nil {
 		return Result{}, err
 	}
+	if err := s.await(ctx, p); err != nil {
+		return Result{}, err
+	}
 	res := Result{Train: time.Since(start), Saved: true}
+	last := out.last()
 	if s.Score.File != "" {
-		if err := out.readFile(filepath.Join(job.Save, s.Score.File)); err != nil {
-			return Result{}, fmt.Errorf("%s ended well, but left no score: %w\n%s", args[0], err, last)
+		if err := last.readFile(filepath.Join(job.Save, s.Score.File)); err != nil {
+			return Result{}, fmt.Errorf("%s ended well, but left no score: %w\n%s", args[0], err, p.Tail())
 		}
 	}
-	if !out.found {
-		return Result{}, fmt.Errorf("%s ended well, but its score was not found: want %s\n%s", args[0], s.Score, last)
+	if !last.found {
+		return Result{}, fmt.Errorf("%s ended well, but its score was not found: want %s\n%s", args[0], s.Score, p.Tail())
 	}
-	res.Score, res.Metrics, res.Samples = out.score, out.metrics, out.samples
+	res.Score, res.Metrics, res.Samples = last.score, last.metrics, last.samples
 	return res, nil
 }
 
-// run runs the program to its end, and returns what it reported.
-func (s *commandSlot) run(ctx context.Context, args []string, last *tail) (*report, error) {
-	runtime.LockOSThread() // Pdeathsig means the thread that forked: it must outlive the program
-	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Dir = s.Dir
-	cmd.Env = append(os.Environ(), s.Env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = killAfter
-	said, err := s.listen(cmd, last)
-	if err != nil {
-		return nil, fmt.Errorf("run %s: %w", commandText(args), err)
-	}
-	err = cmd.Start()
-	said.begin()
-	if err != nil {
-		said.end()
-		if cause := context.Cause(ctx); cause != nil {
-			return nil, cause
+// await waits until the program has ended, or ends it when ctx is done.
+func (s *commandSlot) await(ctx context.Context, p *process.Process) error {
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		p.Stop(s.grace())
+		if cause := context.Cause(ctx); errors.Is(cause, ErrTimeout) {
+			return fmt.Errorf("%w\n%s", cause, p.Tail())
 		}
-		return nil, fmt.Errorf("run %s: %w", commandText(args), err)
+		return context.Cause(ctx)
 	}
-	err = cmd.Wait()
-	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // whatever it started: ESRCH if nothing is left
-	out := said.end()
-	if cause := context.Cause(ctx); cause != nil {
-		return nil, cause
+	if p.Err() == nil {
+		return nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", commandText(args), err, last)
-	}
-	return out, nil
+	return died(p)
 }
 
-// commandText is a command line for a person; it may hold a whole program.
-func commandText(args []string) string {
-	text := strings.ToValidUTF8(strings.Join(args, " "), "�")
-	if len(text) > maxCommandText {
-		text = strings.ToValidUTF8(text[:maxCommandText], "") + "…"
-	}
-	return text
-}
-
-// listener reads a program's two streams. They are kept apart, so that half a line
-// of a progress bar on one does not spoil the score on the other.
-type listener struct {
-	read, write [2]*os.File
-	reports     [2]report // of standard output and standard error
-	last        *tail
-	done        sync.WaitGroup
-}
-
-func (s *commandSlot) listen(cmd *exec.Cmd, last *tail) (*listener, error) {
-	l := &listener{last: last}
-	for i := range l.read {
-		l.reports[i] = report{source: s.Score, pattern: s.pattern}
-		var err error
-		if l.read[i], l.write[i], err = os.Pipe(); err != nil {
-			l.close()
-			return nil, err
-		}
-	}
-	cmd.Stdout, cmd.Stderr = l.write[0], l.write[1]
-	return l, nil
-}
-
-// begin reads, once the program holds the other ends.
-func (l *listener) begin() {
-	for i := range l.read {
-		l.write[i].Close()
-		l.done.Go(func() { readLines(l.read[i], l.reports[i].line, l.last.add) })
-	}
-}
-
-// end waits for the rest of the output, and returns what standard output reported,
-// or else what standard error did. A program may have started one that left its
-// group and still holds the pipes: that one is not waited for.
-func (l *listener) end() *report {
-	for _, r := range l.read {
-		_ = r.SetReadDeadline(time.Now().Add(drainAfter)) // pipes have deadlines
-	}
-	l.done.Wait()
-	l.close()
-	if l.reports[0].found || !l.reports[1].found {
-		return &l.reports[0]
-	}
-	return &l.reports[1]
-}
-
-func (l *listener) close() {
-	for _, f := range append(l.read[:], l.write[:]...) {
-		if f != nil {
-			f.Close() // twice is harmless
-		}
+// jobVariables tell a program about its segment in its environment, for scripts
+// that would rather read it there than on a command line.
+func jobVariables(job *Job) []string {
+	return []string{
+		protocol.EnvLoad + "=" + job.Load,
+		protocol.EnvSave + "=" + job.Save,
+		protocol.EnvFrom + "=" + strconv.FormatInt(job.From, 10),
+		protocol.EnvSteps + "=" + strconv.FormatInt(job.Steps, 10),
+		protocol.EnvHypers + "=" + string(job.Hypers.AppendJSON(nil)),
+		protocol.EnvWeightSeed + "=" + strconv.FormatUint(job.WeightSeed>>1, 10),
 	}
 }

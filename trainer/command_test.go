@@ -219,7 +219,7 @@ func TestEnvironmentAndDirectory(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "train.sh"), []byte("#!/bin/sh\necho \"{\\\"score\\\": $PBT_TEST_INHERITED$PBT_TEST_REPLACED$PBT_TEST_NEW}\"; test -f train.sh\n"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	c := trainer.Command{Dir: dir, Env: []string{"PBT_TEST_REPLACED=2", "PBT_TEST_NEW=3"}, Score: trainer.ScoreSource{JSON: "score"}}
+	c := trainer.Command{Host: trainer.Host{Dir: dir, Env: []string{"PBT_TEST_REPLACED=2", "PBT_TEST_NEW=3"}}, Score: trainer.ScoreSource{JSON: "score"}}
 	res, err := tryAll(t.Context(), c, t.TempDir(), "./train.sh")
 	if err != nil || res.Score != 123 {
 		t.Errorf("%v, %v", res.Score, err)

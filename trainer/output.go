@@ -1,8 +1,8 @@
 package trainer
 
 import (
-	"bufio"
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,66 +10,36 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 )
 
 // Limits of what is read from a program.
 const (
-	maxOutputLine = 1 << 20 // bytes of a line that may hold the score; longer ones are passed over
-	maxScoreFile  = 1 << 10
-	tailLines     = 20  // of output shown when a program fails
-	maxTailLine   = 400 // bytes of each
+	maxScoreFile = 1 << 10
+	maxCSVFile   = 64 << 20
 )
 
-// readLines calls every function with each line of a program's output. Of a line
-// that is too long they see the beginning, and that it is cut.
-func readLines(r io.Reader, see ...func(line []byte, cut bool)) {
-	in := bufio.NewReaderSize(r, maxOutputLine)
-	for {
-		line, err := in.ReadSlice('\n')
-		cut := errors.Is(err, bufio.ErrBufferFull)
-		for _, f := range see {
-			f(bytes.TrimRight(line, "\r\n"), cut)
-		}
-		for errors.Is(err, bufio.ErrBufferFull) {
-			_, err = in.ReadSlice('\n')
-		}
-		if err != nil { // the end, or nobody waits for more
-			return
-		}
-	}
-}
+// output is what a program's two streams say. They are kept apart, so that half a
+// line of a progress bar on one does not spoil the score on the other.
+type output [2]report
 
-// tail is the last lines of a program's output, for a person.
-type tail struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (t *tail) add(line []byte, _ bool) {
-	line = afterReturn(line)
-	if len(line) == 0 {
+func (o *output) line(stderr bool, line []byte, cut bool) {
+	if stderr {
+		o[1].line(line, cut)
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.lines = append(t.lines, strings.ToValidUTF8(string(line[:min(len(line), maxTailLine)]), "�"))
-	if len(t.lines) > 2*tailLines {
-		t.lines = append(t.lines[:0], t.lines[tailLines:]...)
-	}
+	o[0].line(line, cut)
 }
 
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lines := t.lines[max(0, len(t.lines)-tailLines):]
-	if len(lines) == 0 {
-		return "(it printed nothing)"
+// last is what standard output reported, or else what standard error did.
+func (o *output) last() *report {
+	if o[0].found || !o[1].found {
+		return &o[0]
 	}
-	return "its last output:\n  " + strings.Join(lines, "\n  ")
+	return &o[1]
 }
 
 // afterReturn is what a terminal would show of a line in which a progress bar has
@@ -197,19 +167,59 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
+// readFile takes the score from a file.
 func (o *report) readFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe must not make it wait
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
 		return errors.Join(fmt.Errorf("%s is not a regular file", path), err)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxScoreFile))
-	if err != nil {
+	if o.source.Column == "" {
+		text, err := io.ReadAll(io.LimitReader(f, maxScoreFile))
+		if err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+		o.take(string(text))
+		return nil
+	}
+	if info.Size() > maxCSVFile {
+		return fmt.Errorf("%s has %d bytes; want at most %d", path, info.Size(), maxCSVFile)
+	}
+	if err := o.readCSV(f); err != nil {
 		return fmt.Errorf("read %s: %w", path, err)
 	}
-	o.take(string(text))
+	return nil
+}
+
+// readCSV takes the last row of a column.
+func (o *report) readCSV(from io.Reader) error {
+	rows := csv.NewReader(from)
+	rows.ReuseRecord, rows.FieldsPerRecord, rows.TrimLeadingSpace = true, -1, true
+	header, err := rows.Read()
+	if err != nil {
+		return fmt.Errorf("its first line, which names the columns: %w", err)
+	}
+	at := slices.IndexFunc(header, func(name string) bool { return strings.TrimSpace(name) == o.source.Column })
+	if at < 0 {
+		return fmt.Errorf("it has no column %q; it has %q", o.source.Column, header)
+	}
+	last := ""
+	for {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if at < len(row) && strings.TrimSpace(row[at]) != "" { // loggers leave out what was not measured
+			last = row[at]
+		}
+	}
+	o.take(last)
 	return nil
 }

@@ -41,7 +41,7 @@ func run(args []string) int {
 	root.SetArgs(args)
 	ctx, stop := context.Background(), func() {}
 	if cmd, _, err := root.Find(args); err == nil && stopsInOrder[cmd.Name()] {
-		ctx, stop = interruptible()
+		ctx, stop = interruptible(drains[cmd.Name()])
 	}
 	defer stop()
 	err := root.ExecuteContext(ctx)
@@ -59,6 +59,10 @@ func run(args []string) int {
 // by Ctrl-C as any program is: they have nothing to lose.
 var stopsInOrder = map[string]bool{"run": true, "resume": true, "replay": true, "events": true, "sim": true}
 
+// drains are the commands that SIGTERM, which those send who take a machine away,
+// lets finish what they are at.
+var drains = map[string]bool{"run": true, "resume": true, "replay": true}
+
 func exitCode(err error) int {
 	var usage usageError
 	var badFile *config.Error
@@ -71,20 +75,34 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// interruptible returns a context that ends with the first Ctrl-C (or SIGTERM).
-// The second leaves at once: the journal is durable at every instant.
-func interruptible() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+// interruptible returns a context that ends with the first Ctrl-C or SIGTERM. Where
+// the command drains, the first SIGTERM only closes terminated(ctx). Once the context
+// has ended, another signal leaves at once: the journal is durable at every instant.
+func interruptible(drains bool) (context.Context, func()) {
+	term := make(chan struct{})
+	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), termKey{}, term))
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-signals
+		if s := <-signals; drains && s == syscall.SIGTERM {
+			close(term)
+			fmt.Fprintln(os.Stderr, "\npbt: segments may finish, no more are begun; once more gives them up")
+			<-signals
+		}
 		cancel(errInterrupted)
 		fmt.Fprintln(os.Stderr, "\npbt: stopping in good order; once more stops at once")
 		<-signals
 		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() { signal.Stop(signals); cancel(nil) }
+}
+
+type termKey struct{}
+
+// terminated is closed by the SIGTERM that asks a command to finish what it is at.
+func terminated(ctx context.Context) <-chan struct{} {
+	term, _ := ctx.Value(termKey{}).(chan struct{})
+	return term
 }
 
 func newRoot() *cobra.Command {

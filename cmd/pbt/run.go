@@ -16,6 +16,8 @@ import (
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/machine"
+	"github.com/seed-7a1a2db0/pbt/protocol"
+	"github.com/seed-7a1a2db0/pbt/trainer/process"
 )
 
 // runFlags are what run, resume and replay have in common.
@@ -112,13 +114,14 @@ func (f *runFlags) start(cmd *cobra.Command, exp *config.Experiment, source []by
 
 // config is the engine's configuration for an experiment.
 func (f *runFlags) config(cmd *cobra.Command, exp *config.Experiment) (engine.Config, *progress, error) {
-	newSlot, err := slotsOf(exp)
+	newSlot, err := slotsOf(exp, f.dir, cmd.ErrOrStderr())
 	if err != nil {
 		return engine.Config{}, nil, err
 	}
 	show := newProgress(cmd.ErrOrStderr(), exp, f.quiet, f.verbose)
 	return engine.Config{
 		Dir: f.dir, Version: version, SpecOf: config.SpecOf, Slots: exp.Trainer.Slots, NewSlot: newSlot, Observe: show.observe,
+		Grace: exp.Trainer.Grace,
 	}, show, nil
 }
 
@@ -142,8 +145,20 @@ func freshDir(name string) (string, error) {
 
 // train runs the engine to its end and tells what came of it.
 func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) error {
+	if err := sweepTrainers(f.dir); err != nil {
+		return errors.Join(err, e.Close())
+	}
 	show.begin(f.dir, e.Machine())
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-terminated(cmd.Context()):
+			e.Drain("preempted: SIGTERM")
+		case <-over:
+		}
+	}()
 	phase, err := e.Run(cmd.Context())
+	close(over)
 	show.end()
 	if err != nil {
 		return err
@@ -158,6 +173,17 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 		return errInterrupted
 	}
 	return f.finish(cmd, m)
+}
+
+// sweepTrainers ends what a process left behind that was killed together with those
+// that watch over its trainers. The run is ours alone by now.
+func sweepTrainers(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	_, err = process.Sweep(protocol.EnvRunDir + "=" + dir)
+	return err
 }
 
 // finish shows the best member, its schedule, and what to do next.

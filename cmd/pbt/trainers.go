@@ -2,14 +2,21 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seed-7a1a2db0/pbt/config"
+	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/examples/digits"
 	"github.com/seed-7a1a2db0/pbt/internal/quadratic"
 	"github.com/seed-7a1a2db0/pbt/trainer"
+	"github.com/seed-7a1a2db0/pbt/trainer/process"
 )
 
 // builtins are the trainers in this binary: `trainer: {builtin: NAME}`.
@@ -20,9 +27,10 @@ var builtins = map[string]trainer.New{
 
 func builtinNames() []string { return slices.Sorted(maps.Keys(builtins)) }
 
-// slotsOf says how an experiment's slots train.
-func slotsOf(exp *config.Experiment) (func(int) trainer.Slot, error) {
-	t := exp.Trainer
+// slotsOf says how an experiment's slots train, in a run's directory. What is wrong
+// with a slot's log while the run is on is told on w.
+func slotsOf(exp *config.Experiment, dir string, w io.Writer) (func(int) trainer.Slot, error) {
+	t := &exp.Trainer
 	if t.Builtin != "" {
 		fresh, ok := builtins[t.Builtin]
 		if !ok {
@@ -30,21 +38,121 @@ func slotsOf(exp *config.Experiment) (func(int) trainer.Slot, error) {
 		}
 		return func(int) trainer.Slot { return trainer.InProcess(fresh) }, nil
 	}
-	c := trainer.Command{
-		Args:  func(j trainer.Job) ([]string, error) { return config.Expand(t.Command, jobValues(j)) },
-		Dir:   t.Workdir,
-		Score: trainer.ScoreSource{JSON: t.Score.JSON, Regex: t.Score.Regex, File: t.Score.File},
-	}
-	for _, name := range slices.Sorted(maps.Keys(t.Env)) {
-		c.Env = append(c.Env, name+"="+t.Env[name])
-	}
-	if _, err := trainer.NewCommand(c); err != nil {
+	hosts, err := hostsOf(t, dir)
+	if err != nil {
 		return nil, err
 	}
-	return func(int) trainer.Slot {
-		s, _ := trainer.NewCommand(c) // has just succeeded
+	newSlot := clientSlots
+	if t.IsTemplate() {
+		newSlot = templateSlots
+	}
+	if _, err := newSlot(t, hosts[0]); err != nil { // what is wrong with one is wrong with all
+		return nil, err
+	}
+	return func(n int) trainer.Slot {
+		host := hosts[n-1]
+		host.Log = openLog(dir, host.Slot, w)
+		s, _ := newSlot(t, host) // has succeeded before
 		return s
 	}, nil
+}
+
+// hostsOf are the places that an experiment's slots run in.
+func hostsOf(t *config.Trainer, dir string) ([]trainer.Host, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	var gpus []string
+	if t.AllGPUs {
+		gpus = trainer.VisibleGPUs()
+	}
+	cpus, err := cpusToPin(t)
+	if err != nil {
+		return nil, err
+	}
+	var env []string
+	for _, name := range slices.Sorted(maps.Keys(t.Env)) {
+		env = append(env, name+"="+t.Env[name])
+	}
+	hosts := make([]trainer.Host, t.Slots)
+	for i := range hosts {
+		h := trainer.Host{
+			Slot: engine.SlotName(i + 1), RunDir: dir, Dir: t.Workdir, Env: env, Threads: t.CPUsPerSlot,
+			GPUShare: min(1, t.GPUsPerSlot), Memory: t.Memory, Grace: min(t.Grace, trainer.DefaultStopGrace),
+		}
+		if h.GPUs, err = t.GPUsOf(i, gpus); err != nil {
+			return nil, err
+		}
+		if cpus != nil {
+			h.CPUs = cpus[i*t.CPUsPerSlot : (i+1)*t.CPUsPerSlot]
+		}
+		hosts[i] = h
+	}
+	return hosts, nil
+}
+
+// cpusToPin are the CPUs to share out among slots that are to be bound to some; nil
+// if they are not.
+func cpusToPin(t *config.Trainer) ([]int, error) {
+	if !t.Pin {
+		return nil, nil
+	}
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, fmt.Errorf("ask which CPUs this process may run on: %w", err)
+	}
+	var cpus []int
+	for cpu := range len(set) * strconv.IntSize {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	if need := t.Slots * t.CPUsPerSlot; need > len(cpus) {
+		return nil, fmt.Errorf("trainer.pin: %d slots with %d CPUs each need %d, and pbt may run on %d: lower trainer.slots or trainer.cpus_per_slot, or do not pin", t.Slots, t.CPUsPerSlot, need, len(cpus))
+	}
+	return cpus, nil
+}
+
+// logDir is where the output of a run's trainers goes.
+const logDir = "logs"
+
+// openLog opens a slot's log; without one, training goes on.
+func openLog(dir, slot string, w io.Writer) *process.Log {
+	path := filepath.Join(dir, logDir, slot+".log")
+	err := os.MkdirAll(filepath.Dir(path), 0o777)
+	if err == nil {
+		var log *process.Log
+		if log, err = process.OpenLog(path, 0); err == nil {
+			return log
+		}
+	}
+	fmt.Fprintf(w, "pbt: the output of %s is not logged: %v\n", slot, err)
+	return nil
+}
+
+func clientSlots(t *config.Trainer, h trainer.Host) (trainer.Slot, error) {
+	args, err := config.Expand(t.Command, func(string) (string, bool) { return "", false }) // only {{ and }}
+	if err != nil {
+		return nil, err
+	}
+	return trainer.NewClient(trainer.Client{
+		Host: h, Args: args, Version: version,
+		StartTimeout: t.StartTimeout, StepTimeout: t.StepTimeout, SaveTimeout: t.SaveTimeout, Silence: t.Silence,
+	})
+}
+
+func templateSlots(t *config.Trainer, h trainer.Host) (trainer.Slot, error) {
+	score := trainer.ScoreSource{JSON: t.Score.JSON, Regex: t.Score.Regex, File: t.Score.File}
+	if csv := t.Score.CSV; csv.File != "" {
+		score.File, score.Column = csv.File, csv.Column
+	}
+	return trainer.NewCommand(trainer.Command{
+		Host:        h,
+		Args:        func(j trainer.Job) ([]string, error) { return config.Expand(t.Command, jobValues(j)) },
+		Score:       score,
+		StepTimeout: t.StepTimeout,
+	})
 }
 
 // jobValues are the values of a command's placeholders for a job.
