@@ -33,7 +33,8 @@ const (
 	NodeWaiting  NodeState = "waiting"
 	NodeRunning  NodeState = "running"
 	NodeFinished NodeState = "finished"
-	NodeFailed   NodeState = "failed" // given up after its retries
+	NodeFailed   NodeState = "failed"  // given up after its retries
+	NodeDropped  NodeState = "dropped" // planned from weights that were lost before it ran
 )
 
 // Tree is a run as a tree of segments. Segment n is at index n−1.

@@ -66,6 +66,8 @@ func (h *History) add(at int64, body machine.Body, specOf machine.SpecFunc) erro
 		return h.finished(e)
 	case *machine.Failed:
 		return h.failed(at, e)
+	case *machine.RolledBack:
+		return h.rolledBack(e)
 	case *machine.Opened:
 		h.Reason = ""
 		for i := range h.Tree {
@@ -111,10 +113,25 @@ func (h *History) finished(e *machine.Finished) error {
 	}
 	n.State, n.Score, n.Metrics, n.Checkpoint = pbt.NodeFinished, &e.Score, e.Metrics, e.Checkpoint.ID
 	h.outcomes[e.Segment-1] = e
-	if e.Score.Finite() && (h.Best == 0 || h.Goal.Better(e.Score, *h.Tree[h.Best-1].Score)) {
+	if e.Score.Finite() && e.Checkpoint.ID != "" && (h.Best == 0 || h.Goal.Better(e.Score, *h.Tree[h.Best-1].Score)) {
 		h.Best = e.Segment
 	}
 	return nil
+}
+
+// rolledBack drops the segment that the member was to train next: its weights are gone.
+func (h *History) rolledBack(e *machine.RolledBack) error {
+	for i := len(h.Tree) - 1; i >= 0; i-- {
+		n := &h.Tree[i]
+		if n.Member != e.Member {
+			continue
+		}
+		if n.State == pbt.NodeWaiting {
+			n.State = pbt.NodeDropped
+		}
+		return nil
+	}
+	return fmt.Errorf("member %d falls back, and has no segment", e.Member)
 }
 
 func (h *History) failed(at int64, e *machine.Failed) error {

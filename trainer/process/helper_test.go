@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,6 +156,7 @@ func save(args []string) {
 	if err := os.WriteFile(args[0], nil, 0o644); err != nil {
 		panic(err)
 	}
+	fmt.Println("saved")
 }
 
 // facts prints what it runs in.
@@ -337,6 +339,13 @@ func (w *witness) alive(wait time.Duration) (names []string) {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// awaitStopped waits until SIGSTOP is in force, which only /proc tells.
+func awaitStopped(pid int) {
+	for s, ok := readStat(pid); ok && s.state != 'T'; s, ok = readStat(pid) {
+		runtime.Gosched()
+	}
 }
 
 // started starts a program and sees to it that the test leaves nothing.

@@ -16,7 +16,7 @@ import (
 // Limits of what is kept of a program's output.
 const (
 	maxOutputLine = 1 << 20  // bytes of a line that are seen
-	firstBuffer   = 32 << 10 // it grows with the lines
+	firstBuffer   = 64 << 10 // it grows with the lines
 	tailLines     = 20       // shown when a program fails
 	maxTailLine   = 400      // bytes of each
 )
@@ -160,29 +160,30 @@ func afterReturn(line []byte) []byte {
 func appendPrintable(to, line []byte, limit int) []byte {
 	end := len(to) + limit
 	for i := 0; i < len(line); {
-		c := line[i]
-		switch {
+		plain := i
+		for plain < len(line) && (line[plain] >= ' ' && line[plain] < 0x7f || line[plain] == '\t') && plain-i <= limit {
+			plain++
+		}
+		if room := end - len(to); plain-i > room {
+			return append(append(to, line[i:i+room]...), "…"...)
+		}
+		to = append(to, line[i:plain]...)
+		if i = plain; i == len(line) {
+			break
+		}
+		switch c := line[i]; {
 		case c == 0x1b:
 			i += escapeLength(line[i:])
-			continue
-		case c < 0x20 && c != '\t' || c == 0x7f:
+		case c < utf8.RuneSelf:
 			i++
-			continue
-		}
-		if c < utf8.RuneSelf {
-			if len(to) == end {
+		default:
+			r, n := utf8.DecodeRune(line[i:])
+			if len(to)+utf8.RuneLen(r) > end {
 				return append(to, "…"...)
 			}
-			to = append(to, c)
-			i++
-			continue
+			to = utf8.AppendRune(to, r)
+			i += n
 		}
-		r, n := utf8.DecodeRune(line[i:])
-		if len(to)+utf8.RuneLen(r) > end {
-			return append(to, "…"...)
-		}
-		to = utf8.AppendRune(to, r)
-		i += n
 	}
 	return to
 }

@@ -33,10 +33,11 @@ func init() {
 	}
 }
 
-// supervisorEnv is its whole environment: a runtime that keeps quiet, and where the
+// supervisorEnv is its whole environment: a runtime that keeps quiet (with one
+// processor, it would wait for its own threads in system calls), and where the
 // dynamic linker finds what this executable may need.
 func supervisorEnv() []string {
-	env := []string{supervisorMark + "=1", "GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=16MiB"}
+	env := []string{supervisorMark + "=1", "GOMAXPROCS=2", "GOGC=off", "GOMEMLIMIT=16MiB"}
 	for _, entry := range os.Environ() {
 		if strings.HasPrefix(entry, "LD_") {
 			env = append(env, entry)
@@ -74,7 +75,7 @@ func supervise() {
 		exit() // the engine is gone
 	}
 	s := &supervisor{}
-	if s.job, err = unpackJob(body); err != nil {
+	if s.job, err = unpackJob(body); err != nil || os.Getppid() != s.job.engine {
 		exit()
 	}
 	children := make(chan os.Signal, 1) // one is enough: all that have ended are reaped
@@ -220,19 +221,16 @@ func (s *supervisor) wait(options int) (pid int, ok bool) {
 // are processes that may not be killed: they are another user's.
 func (s *supervisor) killAll() (left []int) {
 	self := os.Getpid()
-	for {
-		mine, refused := killBelow(self, childrenOf)
+	for s.reap() {
+		mine, _ := killBelow(self, childrenOf)
 		if mine == 0 { // the kernel's list of children may miss some, or be missing
-			if !s.reap() {
-				return nil
-			}
-			if mine, refused = killBelow(self, snapshot()); mine == 0 {
-				return refused
+			if mine, left = killBelow(self, snapshot()); mine == 0 {
+				return left
 			}
 		}
 		s.wait(0) // one of mine: they are dying
-		s.reap()
 	}
+	return nil
 }
 
 // watch waits for orders, and for the engine's end. The socket has that end already;
