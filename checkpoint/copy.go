@@ -10,7 +10,8 @@ import (
 )
 
 // Copy writes the checkpoint id to the directory `to`, with its manifest,
-// verifying every byte on the way. `to` must not exist or be empty, its parent
+// verifying every byte on the way. A checkpoint that has not been hashed yet is
+// hashed on the way, as Hash does, and the copy has the hashes. `to` must not exist or be empty, its parent
 // must exist. A copy is complete or absent: it grows under a hidden name beside
 // `to` and is renamed at its end. Read-only stores may copy too, as long as `to`
 // lies outside the store.
@@ -42,6 +43,16 @@ func (s *Store) copy(id, to string) (err error) {
 	if err != nil {
 		return err
 	}
+	hashed, err := s.addHashes(id, m, encoded)
+	if err != nil {
+		return err
+	}
+	var before []fileEntry
+	if !hashed {
+		if before, err = s.unchanged(id, m); err != nil {
+			return err
+		}
+	}
 	part := filepath.Join(filepath.Dir(to), "."+filepath.Base(to)+".pbt-copy")
 	if err := s.disk.Mkdir(part); err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -54,8 +65,21 @@ func (s *Store) copy(id, to string) (err error) {
 			err = errors.Join(err, removeTree(s.disk, part))
 		}
 	}()
-	if err := s.fill(part, id, m, t, encoded); err != nil {
+	if err := s.fill(part, id, m, t); err != nil {
 		return err
+	}
+	if before != nil {
+		if err := s.stillUnchanged(id, m, before); err != nil {
+			return err
+		}
+	}
+	if err := writeOwn(s.disk, part, m, encoded); err != nil {
+		return err
+	}
+	for _, dir := range append(t.dirs, ".") {
+		if err := syncPath(s.disk, filepath.Join(part, filepath.FromSlash(dir))); err != nil {
+			return err
+		}
 	}
 	if occupied {
 		if err := s.disk.Remove(to); err != nil {
@@ -88,8 +112,8 @@ func (s *Store) checkTarget(to string) (occupied bool, err error) {
 	return true, nil
 }
 
-// fill writes the files, the manifest and the directories, and makes them last.
-func (s *Store) fill(part, id string, m *manifest, t tree, encoded []byte) error {
+// fill makes the directories and copies the files, and notes their hashes.
+func (s *Store) fill(part, id string, m *manifest, t tree) error {
 	for _, dir := range append(slices.Clone(t.dirs), t.emptyDirs...) {
 		if err := s.disk.Mkdir(filepath.Join(part, filepath.FromSlash(dir))); err != nil {
 			return err
@@ -97,30 +121,40 @@ func (s *Store) fill(part, id string, m *manifest, t tree, encoded []byte) error
 	}
 	h := hashers.Get().(*hasher)
 	defer hashers.Put(h)
-	for _, want := range m.Files {
-		if err := s.copyFile(h, part, id, want); err != nil {
+	for i, want := range m.Files {
+		have, err := s.copyFile(h, part, id, want)
+		if err != nil {
 			return err
 		}
-	}
-	if err := writeNew(s.disk, filepath.Join(part, manifestName), encoded); err != nil {
-		return err
-	}
-	for _, dir := range append(t.dirs, ".") {
-		if err := syncDir(s.disk, filepath.Join(part, filepath.FromSlash(dir))); err != nil {
-			return err
-		}
+		m.Files[i].SHA256 = have.SHA256
 	}
 	return nil
 }
 
-func (s *Store) copyFile(h *hasher, part, id string, want fileEntry) (err error) {
+func (s *Store) copyFile(h *hasher, part, id string, want fileEntry) (have fileEntry, err error) {
 	out, err := s.disk.Create(filepath.Join(part, filepath.FromSlash(want.Path)))
+	if err != nil {
+		return have, err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if have, err = s.compareFile(h, id, want, out); err != nil {
+		return have, err
+	}
+	return have, syncFile(out)
+}
+
+// writeOwn writes what belongs to pbt: the manifest, as it was, and the hashes
+// that it does not hold.
+func writeOwn(disk Writer, part string, m *manifest, encoded []byte) error {
+	if err := writeNew(disk, filepath.Join(part, manifestName), encoded); err != nil {
+		return err
+	}
+	if m.Version == hashedVersion {
+		return nil
+	}
+	sums, err := m.encodeHashes(encoded)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	if err := s.compareFile(h, id, want, out); err != nil {
-		return err
-	}
-	return syncFile(out)
+	return writeNew(disk, filepath.Join(part, hashesName), sums)
 }

@@ -1,6 +1,7 @@
 package checkpoint_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -16,6 +17,10 @@ const (
 	runs = "/runs" // does not exist at first: making it last is Open's business
 	home = "/runs/r1/checkpoints"
 	best = "/runs/best"
+
+	hashesOf = "hashes of " // in a ledger: those of a checkpoint
+
+	atOnce = 16 // bytes: of the checkpoints here, only the small one is hashed at once
 )
 
 // ledger is what the callers of a store were told before the crash.
@@ -29,19 +34,30 @@ const (
 	absent              // Delete returned
 )
 
-// life runs a store through all it does, on a disk that may stop it anywhere,
-// and keeps account of what it was told.
-func life(disk checkpoint.FS, told ledger) error {
-	s, err := checkpoint.Open(home, checkpoint.WithFS(disk))
-	if err != nil {
-		return err
-	}
-	for _, id := range []string{"a", "b", "c"} {
+// lives run a store through all it does, on a disk that may stop it anywhere,
+// and keep account of what it was told.
+var lives = map[string]func(disk checkpoint.FS, told ledger) error{
+	"small and hashed large":                smallLife,
+	"large, copied before it is hashed too": largeLife,
+}
+
+func openAt(disk checkpoint.FS) (*checkpoint.Store, error) {
+	return checkpoint.Open(home, checkpoint.WithFS(disk), checkpoint.WithHashAtOnce(atOnce))
+}
+
+var saves = map[string]files{
+	"a": {"w": "weights of a", "d/opt": "1234", "d/e/": ""}, // 16 bytes
+	"b": {"w": "weights of b, which is large", "d/opt": "1234", "d/e/": ""},
+	"c": {"w": "never published"},
+}
+
+func live(s *checkpoint.Store, disk checkpoint.FS, told ledger, ids ...string) error {
+	for _, id := range ids {
 		staged, err := s.Stage(id)
 		if err != nil {
 			return err
 		}
-		if err := checkpointtest.Save(disk, staged, files{"w": "weights of " + id, "d/opt": "1234", "d/e/": ""}); err != nil {
+		if err := checkpointtest.Save(disk, staged, saves[id]); err != nil {
 			return err
 		}
 		if id == "c" {
@@ -50,28 +66,64 @@ func life(disk checkpoint.FS, told ledger) error {
 			}
 			continue
 		}
-		told[id] = either
-		if _, err := s.Publish(staged, id); err != nil {
+		if err := told.during(id, present, func() error { _, err := s.Publish(staged, id); return err }); err != nil {
 			return err
 		}
-		told[id] = present
 	}
-	told["a"] = either
-	if err := s.Delete("a"); err != nil {
-		return err
-	}
-	told["a"] = absent
-	told[best] = either
-	if err := s.Copy("b", best); err != nil {
-		return err
-	}
-	told[best] = present
 	return nil
+}
+
+// during notes that anything may be until do returns.
+func (told ledger) during(what string, then fate, do func() error) error {
+	told[what] = either
+	err := do()
+	if err == nil {
+		told[what] = then
+	}
+	return err
+}
+
+func (told ledger) hash(s *checkpoint.Store, id string) error {
+	return told.during(hashesOf+id, present, func() error { _, err := s.Hash(context.Background(), id); return err })
+}
+
+func smallLife(disk checkpoint.FS, told ledger) error {
+	s, err := openAt(disk)
+	if err != nil {
+		return err
+	}
+	if err := live(s, disk, told, "a", "b", "c"); err != nil {
+		return err
+	}
+	if err := told.during("a", absent, func() error { return s.Delete("a") }); err != nil {
+		return err
+	}
+	if err := told.hash(s, "b"); err != nil {
+		return err
+	}
+	return told.during(best, present, func() error { return s.Copy("b", best) })
+}
+
+func largeLife(disk checkpoint.FS, told ledger) error {
+	s, err := openAt(disk)
+	if err != nil {
+		return err
+	}
+	if err := live(s, disk, told, "b"); err != nil {
+		return err
+	}
+	if err := told.during(best, present, func() error { return s.Copy("b", best) }); err != nil {
+		return err
+	}
+	if err := told.hash(s, "b"); err != nil {
+		return err
+	}
+	return told.during("b", absent, func() error { return s.Delete("b") })
 }
 
 // inspect opens the disk after a crash and compares it with what was told.
 func inspect(disk checkpoint.FS, told ledger) error {
-	s, err := checkpoint.Open(home, checkpoint.WithFS(disk))
+	s, err := openAt(disk)
 	if err != nil {
 		return err
 	}
@@ -94,11 +146,47 @@ func inspect(disk checkpoint.FS, told ledger) error {
 			want = append(want, id)
 		}
 	}
-	if _, err := agrees(around, "best", told[best]); err != nil {
+	whole, err := agrees(around, "best", told[best])
+	if err != nil {
+		return err
+	}
+	if whole {
+		if found, err := around.Examine("best"); err != nil || !found.Hashed {
+			return fmt.Errorf("the copy is not hashed: %+v, %v", found, err)
+		}
+	}
+	if err := hashTheRest(s, told); err != nil {
 		return err
 	}
 	if ids, err := s.List(); err != nil || !slices.Equal(ids, want) {
 		return fmt.Errorf("List = %v, %v, want %v", ids, err, want)
+	}
+	return nil
+}
+
+// hashTheRest goes on with the hashing after a crash.
+func hashTheRest(s *checkpoint.Store, told ledger) error {
+	waiting, err := s.Unhashed()
+	if err != nil {
+		return err
+	}
+	for _, id := range waiting {
+		if told[hashesOf+id] == present {
+			return fmt.Errorf("the hashes of %s were kept and are gone", id)
+		}
+		if err := s.Unchanged(id); err != nil {
+			return err
+		}
+		if _, err := s.Hash(context.Background(), id); err != nil {
+			return err
+		}
+		found, err := s.Examine(id)
+		if err != nil {
+			return err
+		}
+		if !found.Hashed {
+			return fmt.Errorf("%s is not hashed after Hash", id)
+		}
 	}
 	return nil
 }
@@ -136,64 +224,92 @@ func aftermaths(disk *checkpointtest.Mem, seeds uint64) func(yield func(string, 
 	}
 }
 
+func eachLife(t *testing.T, test func(t *testing.T, life func(checkpoint.FS, ledger) error)) {
+	for name, life := range lives {
+		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, life) })
+	}
+}
+
 func TestCrashAtEveryOperation(t *testing.T) {
-	for stop := 0; ; stop++ {
-		disk := checkpointtest.NewMem()
-		told := ledger{}
-		fault := checkpointtest.StopAt(disk, stop)
-		err := life(fault, told)
-		if err != nil && !errors.Is(err, checkpointtest.ErrStopped) {
-			t.Fatalf("stopped before operation %d: %v", stop, err)
-		}
-		for how, left := range aftermaths(disk, 10) {
-			if bad := inspect(left, told); bad != nil {
-				ops := fault.Ops()
-				t.Errorf("stopped at %v, %s: %v", ops[min(stop, len(ops)-1)], how, bad)
+	eachLife(t, func(t *testing.T, life func(checkpoint.FS, ledger) error) {
+		for stop := 0; ; stop++ {
+			disk := checkpointtest.NewMem()
+			told := ledger{}
+			fault := checkpointtest.StopAt(disk, stop)
+			err := life(fault, told)
+			if err != nil && !errors.Is(err, checkpointtest.ErrStopped) {
+				t.Fatalf("stopped before operation %d: %v", stop, err)
+			}
+			for how, left := range aftermaths(disk, 10) {
+				if bad := inspect(left, told); bad != nil {
+					ops := fault.Ops()
+					t.Errorf("stopped at %v, %s: %v", ops[min(stop, len(ops)-1)], how, bad)
+				}
+			}
+			if err == nil {
+				t.Logf("%d operations", stop)
+				return
 			}
 		}
-		if err == nil {
-			t.Logf("%d operations", stop)
-			return
-		}
-	}
+	})
+}
+
+// idle says that a disk would be the same had it stopped one operation later.
+func idle(stopped *checkpointtest.Fault, at int) bool {
+	ops := stopped.Ops()
+	return at < len(ops) && !ops[at].Writes() && ops[at].Call != "sync"
 }
 
 // A crash, a restart that crashes too, at any operation, and then a power cut.
 func TestCrashWhileOpeningAfterACrash(t *testing.T) {
-	for stop := 0; ; stop++ {
-		told := ledger{}
-		err := life(checkpointtest.StopAt(checkpointtest.NewMem(), stop), told)
-		if err != nil && !errors.Is(err, checkpointtest.ErrStopped) {
-			t.Fatalf("stopped before operation %d: %v", stop, err)
-		}
-		if len(told) == 0 {
-			continue // see makeDirs: its own crash test is above
-		}
-		for again := 0; ; again++ {
-			disk := checkpointtest.NewMem()
-			_ = life(checkpointtest.StopAt(disk, stop), ledger{})
-			_, err := checkpoint.Open(home, checkpoint.WithFS(checkpointtest.StopAt(disk, again)))
-			for how, left := range aftermaths(disk, 3) {
-				if bad := inspect(left, told); bad != nil {
-					t.Errorf("stopped at %d, Open stopped at %d, %s: %v", stop, again, how, bad)
+	eachLife(t, func(t *testing.T, life func(checkpoint.FS, ledger) error) {
+		for stop := 0; ; stop++ {
+			told := ledger{}
+			first := checkpointtest.StopAt(checkpointtest.NewMem(), stop)
+			err := life(first, told)
+			if err != nil && !errors.Is(err, checkpointtest.ErrStopped) {
+				t.Fatalf("stopped before operation %d: %v", stop, err)
+			}
+			if len(told) == 0 || idle(first, stop) {
+				continue // see makeDirs: its own crash test is above
+			}
+			for again := 0; ; again++ {
+				disk := checkpointtest.NewMem()
+				_ = life(checkpointtest.StopAt(disk, stop), ledger{})
+				restarted := checkpointtest.StopAt(disk, again)
+				s, err := openAt(restarted)
+				if err == nil {
+					err = hashTheRest(s, told)
+				}
+				if idle(restarted, again) {
+					continue
+				}
+				for how, left := range aftermaths(disk, 3) {
+					if bad := inspect(left, told); bad != nil {
+						t.Errorf("stopped at %d, restart stopped at %d, %s: %v", stop, again, how, bad)
+					}
+				}
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, checkpointtest.ErrStopped) {
+					t.Fatal(err)
 				}
 			}
 			if err == nil {
-				break
-			}
-			if !errors.Is(err, checkpointtest.ErrStopped) {
-				t.Fatal(err)
+				return
 			}
 		}
-		if err == nil {
-			return
-		}
-	}
+	})
 }
 
 // Each fsync costs a user milliseconds, so each must earn them: on a disk that
 // skips it, some crash breaks a promise. This is also the crash test's own test.
 func TestEveryFsyncIsNeeded(t *testing.T) {
+	eachLife(t, everyFsyncIsNeeded)
+}
+
+func everyFsyncIsNeeded(t *testing.T, life func(checkpoint.FS, ledger) error) {
 	record := checkpointtest.NewFault(checkpointtest.NewMem(), nil)
 	if err := life(record, ledger{}); err != nil {
 		t.Fatal(err)
@@ -232,17 +348,24 @@ func TestEveryFsyncIsNeeded(t *testing.T) {
 	}
 }
 
-func TestFsyncsOfOnePublish(t *testing.T) {
+// What Publish costs: n files, d directories: n+d+3 fsyncs, and a look at each
+// file; a large file is looked at twice, and not read.
+func TestOperationsOfOnePublish(t *testing.T) {
+	one, more := files{"w": "1"}, files{"w": "1", "d/x": "2", "d/y": "3", "e/": ""}
 	for _, c := range []struct {
-		saved files
-		want  int
+		saved        files
+		atOnce       int64
+		syncs, looks int
+		reads        bool
 	}{
-		{files{"w": "1"}, 4},
-		{files{"w": "1", "d/x": "2", "d/y": "3", "e/": ""}, 3 + 1 + 3},
+		{one, atOnce, 4, 1, true},
+		{more, atOnce, 3 + 1 + 3, 3, true},
+		{one, 0, 4, 2 + 1, false},
+		{more, 2, 3 + 1 + 3, 2*3 + 1, false},
 	} {
 		mem := checkpointtest.NewMem()
 		disk := checkpointtest.NewFault(mem, nil)
-		s := open(t, "/c", checkpoint.WithFS(disk))
+		s := open(t, "/c", checkpoint.WithFS(disk), checkpoint.WithHashAtOnce(c.atOnce))
 		staged, err := s.Stage("s1")
 		if err == nil {
 			err = checkpointtest.Save(mem, staged, c.saved)
@@ -254,17 +377,12 @@ func TestFsyncsOfOnePublish(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := 0
+		got := map[string]int{}
 		for _, op := range disk.Ops()[before:] {
-			if op.Call == "sync" {
-				got++
-			}
-			if op.Call == "lstat" {
-				t.Errorf("Publish does not need %v", op)
-			}
+			got[op.Call]++
 		}
-		if got != c.want {
-			t.Errorf("Publish of %v: %d fsyncs, want %d", c.saved, got, c.want)
+		if got["sync"] != c.syncs || got["lstat"] != c.looks || (got["read"] > 0) != c.reads {
+			t.Errorf("Publish of %v, %d bytes at once: %v, want %+v", c.saved, c.atOnce, got, c)
 		}
 	}
 }
@@ -292,8 +410,14 @@ func brokenAt(t *testing.T, fail error, do func(t *testing.T, disk *checkpointte
 }
 
 func TestFullDiskAtEveryOperationOfPublish(t *testing.T) {
+	for _, atOnce := range []int64{checkpoint.HashAtOnce, 0} {
+		t.Run(fmt.Sprint(atOnce), func(t *testing.T) { fullDiskAtEveryOperationOfPublish(t, atOnce) })
+	}
+}
+
+func fullDiskAtEveryOperationOfPublish(t *testing.T, atOnce int64) {
 	brokenAt(t, syscall.ENOSPC, func(t *testing.T, disk *checkpointtest.Fault, home string, n int) {
-		s, err := checkpoint.Open(home, checkpoint.WithFS(disk))
+		s, err := checkpoint.Open(home, checkpoint.WithFS(disk), checkpoint.WithHashAtOnce(atOnce))
 		if err != nil {
 			wantErr(t, err, syscall.ENOSPC, "open", home, "free space")
 			return
@@ -375,8 +499,14 @@ func TestBrokenDiskAtEveryOperationOfDelete(t *testing.T) {
 }
 
 func TestFullDiskAtEveryOperationOfCopy(t *testing.T) {
+	for _, atOnce := range []int64{checkpoint.HashAtOnce, 0} {
+		t.Run(fmt.Sprint(atOnce), func(t *testing.T) { fullDiskAtEveryOperationOfCopy(t, atOnce) })
+	}
+}
+
+func fullDiskAtEveryOperationOfCopy(t *testing.T, atOnce int64) {
 	brokenAt(t, syscall.EDQUOT, func(t *testing.T, disk *checkpointtest.Fault, home string, _ int) {
-		s, err := checkpoint.Open(home+"/store", checkpoint.WithFS(disk))
+		s, err := checkpoint.Open(home+"/store", checkpoint.WithFS(disk), checkpoint.WithHashAtOnce(atOnce))
 		if err != nil {
 			return
 		}
@@ -428,6 +558,43 @@ func consistent(t *testing.T, s *checkpoint.Store, disk checkpoint.FS, home, id 
 	if ids, err := s.List(); err == nil && !slices.Equal(ids, []string{id}) {
 		t.Errorf("List = %v", ids)
 	}
+}
+
+func TestFullDiskAtEveryOperationOfHash(t *testing.T) {
+	brokenAt(t, syscall.ENOSPC, func(t *testing.T, disk *checkpointtest.Fault, home string, _ int) {
+		s, err := checkpoint.Open(home, checkpoint.WithFS(disk), checkpoint.WithHashAtOnce(-1))
+		if err != nil {
+			return
+		}
+		staged, err := s.Stage("s1")
+		if err == nil {
+			err = checkpointtest.Save(disk, staged, files{"w": "1", "d/x": "2"})
+		}
+		if err == nil {
+			_, err = s.Publish(staged, "s1")
+		}
+		if err != nil {
+			return
+		}
+		first, err := s.Hash(t.Context(), "s1")
+		if err != nil {
+			wantErr(t, err, syscall.ENOSPC, "hash s1")
+			if !checkpoint.IsDiskFull(err) || errors.Is(err, checkpoint.ErrChanged) {
+				t.Errorf("not recognised as a full disk: %v", err)
+			}
+			if found, err := s.Examine("s1"); err != nil || found.Hashed {
+				t.Errorf("after a Hash that failed: %+v, %v", found, err)
+			}
+		}
+		again, err2 := s.Hash(t.Context(), "s1")
+		if err2 != nil && err != nil || err == nil && err2 == nil && first != again {
+			t.Errorf("a second Hash: %s, %v; the first gave %s", again, err2, first)
+		}
+		if found, err := s.Examine("s1"); err != nil && !errors.Is(err, syscall.ENOSPC) || err == nil && !found.Hashed {
+			t.Errorf("after the second Hash: %+v, %v", found, err)
+		}
+		consistent(t, s, disk, home, "s1")
+	})
 }
 
 func TestIsDiskFull(t *testing.T) {

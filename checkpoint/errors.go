@@ -19,6 +19,9 @@ var (
 	// ErrRefused: the request, or what the trainer saved, is at fault and not
 	// the disk. Trying again changes nothing.
 	ErrRefused = errors.New("refused")
+	// ErrChanged: files of the checkpoint were written to after the trainer had
+	// reported it. A *CorruptError says which.
+	ErrChanged = errors.New("was written to after it was reported")
 )
 
 // Problem says how a checkpoint differs from its manifest.
@@ -31,6 +34,7 @@ const (
 	ExtraFile   Problem = "extra"        // on the disk and not in the manifest
 	WrongSize   Problem = "wrong size"
 	WrongHash   Problem = "wrong hash" // the right size, other bytes
+	LateWrite   Problem = "late write" // by its size or time, and where no hash has told
 )
 
 // CorruptError reports the first difference found between a published
@@ -49,6 +53,11 @@ func (e *CorruptError) Error() string {
 		msg += " (" + e.Detail + ")"
 	}
 	return msg
+}
+
+// Is says to errors.Is what is ErrChanged: another time, or another size.
+func (e *CorruptError) Is(target error) bool {
+	return target == ErrChanged && (e.Problem == LateWrite || e.Problem == WrongSize)
 }
 
 // IsDiskFull reports whether err comes from a disk, or a quota on it, that is

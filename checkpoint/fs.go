@@ -24,7 +24,9 @@ type Reader interface {
 	// ReadDir lists a directory, sorted by name. Links are not followed inside
 	// it, while path itself may be one.
 	ReadDir(path string) ([]fs.DirEntry, error)
-	// Lstat describes what is at path, a link as a link.
+	// Lstat describes what is at path, a link as a link. The time of a file moves
+	// with each write, and stays when it, or a directory above it, is renamed. So
+	// does its number, if Sys gives a *syscall.Stat_t.
 	Lstat(path string) (fs.FileInfo, error)
 }
 
@@ -34,8 +36,8 @@ type Writer interface {
 	Mkdir(path string) error
 	// Create makes a new file for writing; fs.ErrExist if the path is taken.
 	Create(path string) (File, error)
-	// Rename moves a directory, in one indivisible step, to a path on the same
-	// disk that is free; fs.ErrExist if a directory is there.
+	// Rename moves a directory or a file, in one indivisible step, to a path on
+	// the same disk that is free; fs.ErrExist if a directory is there.
 	Rename(from, to string) error
 	// Remove removes a file, a link or an empty directory; fs.ErrExist if the
 	// directory is not empty.
@@ -105,24 +107,24 @@ func syncFile(f File) error {
 	return nil
 }
 
-// syncDir makes the entries of a directory last.
-func syncDir(disk Reader, path string) error {
-	dir, err := disk.Open(path)
+// syncPath makes the bytes of a file, or the entries of a directory, last.
+func syncPath(disk Reader, path string) error {
+	f, err := disk.Open(path)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	return syncFile(dir)
+	defer f.Close()
+	return syncFile(f)
 }
 
-// moveDurably renames a directory and makes that last. On an error it is where
+// moveDurably renames a directory or a file and makes that last. On an error it is where
 // it was; only a disk that fails twice in a row can leave it at its new place,
 // and then the error says so.
 func moveDurably(disk FS, from, to string) error {
 	if err := disk.Rename(from, to); err != nil {
 		return err
 	}
-	err := syncDir(disk, filepath.Dir(to))
+	err := syncPath(disk, filepath.Dir(to))
 	if err == nil {
 		return nil
 	}
@@ -157,7 +159,7 @@ func makeDirs(disk FS, path string) error {
 	}
 	switch {
 	case err == nil:
-		return syncDir(disk, parent)
+		return syncPath(disk, parent)
 	case errors.Is(err, fs.ErrExist):
 		return nil // if it is a file, the first use says so
 	default:

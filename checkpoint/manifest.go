@@ -14,11 +14,17 @@ import (
 	"sync"
 )
 
-// manifestName is the one name in a checkpoint that belongs to pbt.
-const manifestName = "manifest.json"
+// The two names in a checkpoint that belong to pbt.
+const (
+	manifestName = "manifest.json"
+	hashesName   = "hashes.json"
+)
 
-// manifestVersion is the only version there is; another one means another pbt.
-const manifestVersion = 1
+// Versions of the manifest; any other one means another pbt.
+const (
+	hashedVersion  = 1 // holds the SHA-256 of each file
+	stampedVersion = 2 // holds the time of each file; hashes.json, if it is there, the hashes
+)
 
 // manifest is the content of manifest.json: one line of JSON, in exactly the
 // bytes that encode gives, so that its hash stands for the checkpoint.
@@ -28,12 +34,20 @@ type manifest struct {
 	// EmptyDirs are the directories that no file implies, sorted. Some formats
 	// have them (TensorFlow's assets/) and do not load without.
 	EmptyDirs []string `json:"empty_dirs,omitempty"`
+	Made      *made    `json:"made,omitempty"` // of stampedVersion
 }
 
 type fileEntry struct {
-	Path   string `json:"path"` // relative, with '/'
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"` // hex
+	Path    string `json:"path"` // relative, with '/'
+	Bytes   int64  `json:"bytes"`
+	SHA256  string `json:"sha256,omitempty"`   // hex; of hashedVersion
+	MtimeNS int64  `json:"mtime_ns,omitempty"` // of stampedVersion
+}
+
+// made tells a manifest where it was published from its copies: see inPlace.
+type made struct {
+	Inode uint64 `json:"inode"` // of manifest.json itself
+	AtNS  int64  `json:"at_ns"` // its time when it was created, empty
 }
 
 // encode gives the manifest's bytes.
@@ -58,8 +72,8 @@ func decodeManifest(data []byte) (*manifest, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return nil, err
 	}
-	if m.Version != manifestVersion {
-		return nil, fmt.Errorf("version %d, and this pbt reads version %d: use the pbt that wrote it", m.Version, manifestVersion)
+	if m.Version != hashedVersion && m.Version != stampedVersion {
+		return nil, fmt.Errorf("version %d, and this pbt reads versions %d and %d: use the pbt that wrote it", m.Version, hashedVersion, stampedVersion)
 	}
 	if err := m.check(); err != nil {
 		return nil, err
@@ -72,9 +86,16 @@ func decodeManifest(data []byte) (*manifest, error) {
 
 // check guards those who act on the paths of a manifest, such as Copy.
 func (m *manifest) check() error {
+	stamped := m.Version == stampedVersion
+	if stamped != (m.Made != nil) {
+		return errors.New("not of its version")
+	}
 	for _, f := range m.Files {
 		if why := badPath(f.Path); why != "" {
 			return fmt.Errorf("%.160q %s", f.Path, why)
+		}
+		if stamped == (f.SHA256 != "") || !stamped && f.MtimeNS != 0 || stamped && isHashes(f.Path) {
+			return fmt.Errorf("%.160q is not as its version has it", f.Path)
 		}
 		if f.Bytes < 0 {
 			return fmt.Errorf("%s: %d bytes", f.Path, f.Bytes)
@@ -94,12 +115,16 @@ func (m *manifest) check() error {
 
 // info sums the manifest up.
 func (m *manifest) info(id string, encoded []byte) Info {
-	sum := sha256.Sum256(encoded)
-	info := Info{ID: id, Files: len(m.Files), Digest: hex.EncodeToString(sum[:])}
+	info := Info{ID: id, Files: len(m.Files), Digest: digest(encoded)}
 	for _, f := range m.Files {
 		info.Bytes += f.Bytes
 	}
 	return info
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // hashBufferBytes is large enough that reading is not what limits hashing.

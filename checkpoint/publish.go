@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 )
 
 // Publish makes a staged directory the checkpoint id, for good: once it
@@ -12,22 +13,23 @@ import (
 // about it.
 //
 // It refuses (ErrRefused) an empty directory, links, devices and sockets, more
-// than MaxFiles files, and a trainer's own manifest.json; ErrExists says that
-// the id is taken. On any error nothing is published and the staged directory is
-// left for Discard. Where the disk failed (see IsDiskFull), Publish may be tried
-// again on it, unless what failed was an fsync: that one is refused.
+// than MaxFiles files, and a trainer's own manifest.json or hashes.json;
+// ErrExists says that the id is taken. On any error nothing is published and the
+// staged directory is left for Discard. Where the disk failed (see IsDiskFull),
+// Publish may be tried again on it, unless what failed was an fsync: that one is
+// refused.
 //
-// The trainer must have finished: what it writes during or after Publish is not
-// what was hashed, and Verify will say so.
+// The trainer must have finished. Files that do not come to rest are refused
+// (ErrChanged); what is written to them later, Unchanged, Hash and Verify find.
 //
 // A checkpoint of n files with d sub-directories that are not empty costs n+d+3
 // fsyncs: each file, the manifest, each directory, the checkpoint's own, and the
-// store's. For one file that is 4, and they are nearly all of its time. Leaving
-// any one out can lose a checkpoint to a power cut (TestEveryFsyncIsNeeded).
-// fdatasync in their place
-// gains nothing, as all these files are new; running them in parallel gained
-// nothing for one file and 30 % for 32 (ext4), and would give up a fixed order
-// of operations, which the crash tests walk through.
+// store's. For one file that is 4, and they are nearly all of its time: files of
+// more than HashAtOnce are not read. Leaving any one out can lose a checkpoint
+// to a power cut (TestEveryFsyncIsNeeded). fdatasync in their place gains
+// nothing, as all these files are new; running them in parallel gained nothing
+// for one file and 30 % for 32 (ext4), and would give up a fixed order of
+// operations, which the crash tests walk through.
 func (s *Store) Publish(staged, id string) (Info, error) {
 	info, err := s.publish(filepath.Clean(staged), id)
 	if err != nil {
@@ -75,9 +77,15 @@ func (s *Store) publish(staged, id string) (Info, error) {
 // readStaged lists what the trainer saved and refuses what cannot be published.
 func (s *Store) readStaged(staged string) (tree, error) {
 	t, err := readTree(s.disk, staged)
-	switch {
-	case err != nil:
+	if err != nil {
 		return tree{}, err
+	}
+	for _, path := range slices.Concat(t.files, t.emptyDirs) {
+		if isHashes(path) {
+			return tree{}, &treeError{path, "was written by the trainer, and that name is pbt's: save under another one"}
+		}
+	}
+	switch {
 	case t.hasManifest:
 		return tree{}, &treeError{manifestName, "was written by the trainer, and that name is pbt's: save under another one"}
 	case len(t.files) == 0:
@@ -89,32 +97,51 @@ func (s *Store) readStaged(staged string) (tree, error) {
 // seal writes the manifest and makes everything in the staged directory last,
 // from the leaves up.
 func (s *Store) seal(staged, id string, t tree) (Info, error) {
-	h := hashers.Get().(*hasher)
-	defer hashers.Put(h)
-	m := manifest{Version: manifestVersion, Files: make([]fileEntry, 0, len(t.files)), EmptyDirs: t.emptyDirs}
-	for _, path := range t.files {
-		entry, err := s.hashAndSync(h, staged, path)
+	m := &manifest{Version: hashedVersion, Files: make([]fileEntry, len(t.files)), EmptyDirs: t.emptyDirs}
+	var total int64
+	for i, path := range t.files {
+		entry, err := s.stamp(staged, path)
 		if err != nil {
 			return Info{}, err
 		}
-		m.Files = append(m.Files, entry)
+		m.Files[i] = entry
+		total += entry.Bytes
 	}
-	encoded, err := m.encode()
+	seal := s.sealHashed
+	if s.HashesLater(total) {
+		seal = s.sealStamped
+	}
+	encoded, err := seal(staged, m)
 	if err != nil {
 		return Info{}, err
 	}
-	if err := writeNew(s.disk, filepath.Join(staged, manifestName), encoded); err != nil {
-		return Info{}, err
-	}
 	for i := len(t.dirs) - 1; i >= 0; i-- {
-		if err := syncDir(s.disk, filepath.Join(staged, filepath.FromSlash(t.dirs[i]))); err != nil {
+		if err := syncPath(s.disk, filepath.Join(staged, filepath.FromSlash(t.dirs[i]))); err != nil {
 			return Info{}, err
 		}
 	}
-	if err := syncDir(s.disk, staged); err != nil {
+	if err := syncPath(s.disk, staged); err != nil {
 		return Info{}, err
 	}
 	return m.info(id, encoded), nil
+}
+
+// sealHashed makes the files last, and writes a manifest with their hashes.
+func (s *Store) sealHashed(staged string, m *manifest) ([]byte, error) {
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
+	for i, f := range m.Files {
+		entry, err := s.hashAndSync(h, staged, f.Path)
+		if err != nil {
+			return nil, err
+		}
+		m.Files[i] = entry
+	}
+	encoded, err := m.encode()
+	if err != nil {
+		return nil, err
+	}
+	return encoded, writeNew(s.disk, filepath.Join(staged, manifestName), encoded)
 }
 
 // hashAndSync reads a file once, from the page cache that its writer just
@@ -130,4 +157,56 @@ func (s *Store) hashAndSync(h *hasher, staged, path string) (fileEntry, error) {
 		return fileEntry{}, err
 	}
 	return entry, syncFile(f)
+}
+
+// sealStamped makes the files last, and writes a manifest with their times. They
+// go into a manifest that exists already, because it holds its own inode.
+func (s *Store) sealStamped(staged string, m *manifest) (encoded []byte, err error) {
+	m.Version = stampedVersion
+	for i := range m.Files {
+		if err := s.settle(staged, &m.Files[i]); err != nil {
+			return nil, err
+		}
+	}
+	path := filepath.Join(staged, manifestName)
+	f, err := s.disk.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := s.disk.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	m.Made = &made{Inode: inode(info), AtNS: info.ModTime().UnixNano()}
+	if encoded, err = m.encode(); err != nil {
+		return nil, err
+	}
+	if _, err := f.Write(encoded); err != nil {
+		return nil, err
+	}
+	return encoded, syncFile(f)
+}
+
+// settleAttempts is how often a file is synced that does not come to rest.
+const settleAttempts = 3
+
+// settle makes a file last, as it was before the fsync: were its stamp taken
+// afterwards, what a trainer writes meanwhile could pass for durable. Once more
+// is for network disks that give a file its time when its bytes arrive.
+func (s *Store) settle(staged string, entry *fileEntry) error {
+	for range settleAttempts {
+		if err := syncPath(s.disk, filepath.Join(staged, filepath.FromSlash(entry.Path))); err != nil {
+			return err
+		}
+		now, err := s.stamp(staged, entry.Path)
+		if err != nil {
+			return err
+		}
+		if now == *entry {
+			return nil
+		}
+		*entry = now
+	}
+	return fmt.Errorf("%w: %.200q %w, and still is: report a checkpoint when its files are complete and closed", ErrRefused, entry.Path, ErrChanged)
 }

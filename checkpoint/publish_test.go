@@ -24,6 +24,11 @@ var unfit = []struct {
 	{"a trainer's own manifest", write("manifest.json"), "manifest.json"},
 	{"the same to a disk blind to case", write("Manifest.JSON"), "manifest"},
 	{"a directory of that name", mkdir("manifest.json"), "manifest"},
+	{"a trainer's own hashes.json", write("hashes.json"), "hashes.json"},
+	{"a directory of that name, in capitals", func(dir string) error {
+		return errors.Join(mkdir("Hashes.json")(dir), write("Hashes.json/x")(dir))
+	}, "Hashes.json"},
+	{"an empty one", mkdir("hashes.json"), "hashes.json"},
 	{"a link to a file", symlink("good", "link"), "link"},
 	{"a link to nowhere", symlink("/no/such", "link"), "link"},
 	{"a link to a directory", symlink("/", "link"), "link"},

@@ -105,6 +105,12 @@ func badPath(path string) string {
 	return ""
 }
 
+// isHashes says whether a path is that of hashes.json, as any disk sees it.
+func isHashes(path string) bool {
+	name, _, _ := strings.Cut(path, "/")
+	return len(name) == len(hashesName) && strings.EqualFold(name, hashesName)
+}
+
 // refusal turns what is wrong with a tree into ErrRefused, and leaves the
 // disk's own errors alone.
 func refusal(err error) error {

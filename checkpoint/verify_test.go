@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -52,6 +53,8 @@ func symlink(target, name string) func(dir string) error {
 
 const m = "manifest.json"
 
+var sha256Field = regexp.MustCompile(`,"sha256":"[0-9a-f]*"`)
+
 // damages are done to a checkpoint of "weights", "d/opt", "z" and the empty
 // directory "e"; each with the difference that Verify must name.
 var damages = []struct {
@@ -84,7 +87,11 @@ var damages = []struct {
 	{"truncate the manifest", edit(m, func(b []byte) []byte { return b[:len(b)/2] }), m, checkpoint.BadManifest},
 	{"reformat the manifest", edit(m, replace(`,"files"`, `, "files"`)), m, checkpoint.BadManifest},
 	{"a field more", edit(m, replace(`{"version":1`, `{"version":1,"x":2`)), m, checkpoint.BadManifest},
-	{"a version of the future", edit(m, replace(`"version":1`, `"version":2`)), m, checkpoint.BadManifest},
+	{"a version of the future", edit(m, replace(`"version":1`, `"version":3`)), m, checkpoint.BadManifest},
+	{"the version without hashes", edit(m, replace(`"version":1`, `"version":2`)), m, checkpoint.BadManifest},
+	{"no hash", edit(m, func(b []byte) []byte { return sha256Field.ReplaceAll(b, nil) }), m, checkpoint.BadManifest},
+	{"a time", edit(m, replace(`{"path":"z","bytes":0,`, `{"path":"z","bytes":0,"mtime_ns":7,`)), m, checkpoint.BadManifest},
+	{"add hashes.json", write("hashes.json"), "hashes.json", checkpoint.ExtraFile},
 	{"a hash", edit(m, replace(`"sha256":"`, `"sha256":"0`)), "d/opt", checkpoint.WrongHash},
 	{"a size", edit(m, replace(`"bytes":`, `"bytes":1`)), "d/opt", checkpoint.WrongSize},
 	{"a negative size", edit(m, replace(`"bytes":`, `"bytes":-`)), m, checkpoint.BadManifest},

@@ -83,6 +83,8 @@ type Engine struct {
 	opened  bool  // the journal says that this process has taken the run
 	seq     int64 // of the newest row in the journal
 	sweeper *sweeper
+	hasher  *checkpoint.Hasher
+	changed changedNews
 
 	inbox     chan message
 	stuck     chan *slot
@@ -277,6 +279,7 @@ func (e *Engine) openStore() error {
 	e.store, err = checkpoint.Open(e.path(CheckpointDir), e.config.Disk...)
 	if err == nil {
 		e.sweeper = newSweeper(e.store)
+		e.hasher = checkpoint.NewHasher(e.store, e.changed.hashed)
 	}
 	return err
 }
@@ -294,12 +297,17 @@ func (e *Engine) sweepOrphans() error {
 			e.sweeper.sweep(id)
 		}
 	}
-	return nil
+	unhashed, err := e.store.Unhashed()
+	e.hasher.Add(unhashed...)
+	return err
 }
 
 // release gives the run up.
 func (e *Engine) release() error {
 	var faults []error
+	if e.hasher != nil {
+		faults = append(faults, e.endHashing())
+	}
 	if e.sweeper != nil {
 		faults = append(faults, e.sweeper.close())
 	}

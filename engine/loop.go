@@ -119,6 +119,7 @@ func (e *Engine) turn(batch []message, stuck *slot) error {
 	}
 	e.callOff()
 	e.discardUnused(batch)
+	e.hashLater(batch)
 	e.sweeper.sweep(e.machine.Garbage()...)
 	return nil
 }

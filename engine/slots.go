@@ -109,6 +109,9 @@ func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error
 		if !e.store.Has(t.Load) {
 			return machine.Report{}, fmt.Errorf("the checkpoint %q of segment %d is missing from %s", t.Load, t.Parent, e.path(CheckpointDir))
 		}
+		if err := e.unchanged(t.Load); err != nil {
+			return machine.Report{}, err
+		}
 		work.Load = e.store.Path(t.Load)
 	}
 	res, err := s.host.Train(j.ctx, work)
@@ -133,6 +136,16 @@ func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error
 	report.Checkpoint = machine.Checkpoint{ID: info.ID, Bytes: info.Bytes, Digest: info.Digest}
 	report.Times.Publish = int64(time.Since(start))
 	return report, nil
+}
+
+// unchanged looks whether a checkpoint is still what was reported, before anybody
+// loads it. Where the clock of the files cannot tell, their hashes must.
+func (e *Engine) unchanged(id string) error {
+	err := e.store.Unchanged(id)
+	if errors.Is(err, checkpoint.ErrChanged) {
+		return e.store.Verify(id)
+	}
+	return err
 }
 
 // wanted asks the loop whether a segment must be saved.

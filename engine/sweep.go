@@ -1,11 +1,62 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/machine"
 )
+
+// hashAfter is how long a run that has ended waits for the hashes of what it keeps.
+// What is left then is hashed when it is opened again.
+const hashAfter = 10 * time.Second
+
+// endHashing lets the hasher finish, if the run has ended, or stop.
+func (e *Engine) endHashing() error {
+	patience := time.Duration(0)
+	if e.machine != nil {
+		if phase, _ := e.machine.Phase(); phase == machine.PhaseEnded {
+			patience = hashAfter
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	e.hasher.Close(ctx)
+	return e.changed.err()
+}
+
+// hashLater queues what was published without being read.
+func (e *Engine) hashLater(batch []message) {
+	for _, msg := range batch {
+		if r, ok := msg.report.(machine.Report); ok && e.store.HashesLater(r.Checkpoint.Bytes) && e.machine.Keeps(r.Checkpoint.ID) {
+			e.hasher.Add(r.Checkpoint.ID)
+		}
+	}
+}
+
+// changedNews are checkpoints that were written to after their report. The outcome
+// stands, as what was reported; whoever is to load the checkpoint is refused.
+type changedNews struct {
+	mu    sync.Mutex
+	fault error
+}
+
+func (c *changedNews) hashed(_, _ string, err error) {
+	if errors.Is(err, checkpoint.ErrChanged) {
+		c.mu.Lock()
+		c.fault = errors.Join(c.fault, err)
+		c.mu.Unlock()
+	}
+}
+
+func (c *changedNews) err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.fault
+}
 
 // sweeper deletes checkpoints beside the loop: a directory of gigabytes takes its
 // time. What a killed process leaves undone, the next one finds as orphans.

@@ -32,11 +32,11 @@ func spec() machine.Spec {
 func fixedSpec([]byte) (machine.Spec, error) { return spec(), nil }
 
 // run trains a small population and returns its directory.
-func run(t *testing.T) string {
+func run(t *testing.T, disk ...checkpoint.Option) string {
 	t.Helper()
 	dir := testdir.InMemory(t)
 	e, err := engine.Create(engine.Config{
-		Dir: dir, Spec: spec(), Experiment: []byte("{}"), SpecOf: fixedSpec, Slots: 1,
+		Dir: dir, Spec: spec(), Experiment: []byte("{}"), SpecOf: fixedSpec, Slots: 1, Disk: disk,
 		NewSlot: func(int) trainer.Slot { return trainer.InProcess(quadratic.New) },
 	})
 	if err != nil {
@@ -104,6 +104,32 @@ func TestAnUnalteredRunIsOK(t *testing.T) {
 		if r := check(t, dir, rows[:n]); r.Mismatches > 0 || !r.OK && !strings.Contains(r.First, "missing") {
 			t.Errorf("%d events: %+v", n, r)
 		}
+	}
+}
+
+// Large checkpoints are in good order before they are hashed, and after.
+func TestCheckpointsThatAreNotHashedYetAreOK(t *testing.T) {
+	dir := run(t, checkpoint.WithHashAtOnce(-1))
+	rows := read(t, filepath.Join(dir, engine.JournalFile))
+	r := check(t, dir, rows)
+	if c := r.Checkpoints; !r.OK || c.Checked == 0 || c.Unhashed > c.Checked {
+		t.Errorf("%+v", r)
+	}
+	store, err := checkpoint.Open(filepath.Join(dir, engine.CheckpointDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := store.Unhashed()
+	if err != nil || int64(len(ids)) != r.Checkpoints.Unhashed {
+		t.Errorf("%d are not hashed, %d were reported (%v)", len(ids), r.Checkpoints.Unhashed, err)
+	}
+	for _, id := range ids {
+		if _, err := store.Hash(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+	}
+	if r := check(t, dir, rows); !r.OK || r.Checkpoints.Unhashed != 0 {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -5,7 +5,9 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
 )
@@ -59,11 +61,61 @@ func TestFS(t *testing.T, disk checkpoint.FS, root string) {
 	e.contains(at("empty/moved/b"), "content")
 	e.lists(root, "empty/", "full/")
 
+	e.keepsTime(root)
+
 	e.fails("remove a full directory", disk.Remove(at("full")), fs.ErrExist)
 	e.fails("remove what is not there", disk.Remove(at("no")), fs.ErrNotExist)
 	e.must("remove a file", disk.Remove(at("full/x")))
 	e.must("remove an empty directory", disk.Remove(at("full")))
 	e.lists(root, "empty/")
+}
+
+// keepsTime checks what tells a file that was written to from one that was moved.
+func (e *exam) keepsTime(root string) {
+	e.t.Helper()
+	was, is := filepath.Join(root, "full", "old"), filepath.Join(root, "full", "new")
+	f, err := e.disk.Create(was)
+	e.must("create", err)
+	before := e.stamp(was)
+	time.Sleep(timeMoves)
+	_, err = io.WriteString(f, "1")
+	e.must("write", err)
+	written := e.stamp(was)
+	if !written.time.After(before.time) || written.inode != before.inode {
+		e.t.Errorf("a write has changed %v to %v: want a later time of the same file", before, written)
+	}
+	time.Sleep(timeMoves)
+	e.must("rename a file", e.disk.Rename(was, is))
+	e.must("rename what it lies in", e.disk.Rename(filepath.Dir(is), filepath.Join(root, "moved")))
+	e.must("rename it back", e.disk.Rename(filepath.Join(root, "moved"), filepath.Dir(is)))
+	e.must("sync", f.Sync())
+	e.must("close", f.Close())
+	if moved := e.stamp(is); moved != written {
+		e.t.Errorf("two renames have changed %v to %v", written, moved)
+	}
+	if x := e.stamp(filepath.Join(root, "full", "x")); x.inode == written.inode && x.inode != 0 {
+		e.t.Errorf("two files have the number %d", x.inode)
+	}
+	e.must("remove", e.disk.Remove(is))
+}
+
+// timeMoves is how long any disk's clock needs to move on.
+const timeMoves = 20 * time.Millisecond
+
+type stamp struct {
+	time  time.Time
+	inode uint64
+}
+
+func (e *exam) stamp(path string) stamp {
+	e.t.Helper()
+	info, err := e.disk.Lstat(path)
+	e.must("lstat", err)
+	s := stamp{time: info.ModTime()}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.inode = stat.Ino
+	}
+	return s
 }
 
 type exam struct {

@@ -23,8 +23,10 @@ import (
 // not synced may survive or not, each directory entry and each file on its own,
 // in any order. What holds on it holds on any disk.
 type Mem struct {
-	mu   sync.Mutex
-	root *node
+	mu    sync.Mutex
+	root  *node
+	clock int64 // moves by a millisecond with every write
+	last  uint64
 }
 
 var _ checkpoint.FS = (*Mem)(nil)
@@ -32,6 +34,8 @@ var _ checkpoint.FS = (*Mem)(nil)
 // node is a file or a directory, as it is and as it was last synced.
 type node struct {
 	dir              bool
+	inode            uint64
+	mtime, syncedAt  int64
 	data, syncedData []byte // only ever appended to
 	kids, syncedKids map[string]*node
 }
@@ -43,23 +47,33 @@ func newDir() *node {
 // NewMem makes an empty disk: "/", and nothing in it.
 func NewMem() *Mem { return &Mem{root: newDir()} }
 
+// now is the time of a write.
+func (m *Mem) now() int64 {
+	m.clock += int64(time.Millisecond)
+	return m.clock
+}
+
 // Crash returns the disk after a power cut now; m itself goes on. Everything
 // synced is there. Of the rest, rng decides what is, and a nil rng keeps nothing.
 func (m *Mem) Crash(rng *rand.Rand) *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return &Mem{root: m.root.crash(rng)}
+	return &Mem{root: m.root.crash(rng), clock: m.clock, last: m.last}
 }
 
 func (n *node) crash(rng *rand.Rand) *node {
 	if !n.dir {
-		kept := n.syncedData
+		kept, at := n.syncedData, n.syncedAt
 		if rng != nil && len(n.data) > len(kept) { // nothing, all, or a part of it
 			kept = n.data[:len(kept)+rng.IntN(len(n.data)-len(kept)+1)]
 		}
-		return &node{data: kept, syncedData: kept}
+		if rng != nil && n.mtime != at && rng.IntN(2) == 0 { // the time may last before the bytes, or after
+			at = n.mtime
+		}
+		return &node{inode: n.inode, data: kept, syncedData: kept, mtime: at, syncedAt: at}
 	}
 	after := newDir()
+	after.inode, after.mtime = n.inode, n.mtime
 	names := maps.Clone(n.kids)
 	maps.Copy(names, n.syncedKids)
 	for _, name := range slices.Sorted(maps.Keys(names)) { // so that a seed repeats
@@ -118,6 +132,10 @@ func (m *Mem) add(path string, n *node) error {
 	}
 	if dir.kids[filepath.Base(path)] != nil {
 		return syscall.EEXIST
+	}
+	if n.inode == 0 {
+		m.last++
+		n.inode, n.mtime = m.last, m.now()
 	}
 	dir.kids[filepath.Base(path)] = n
 	return nil
@@ -253,6 +271,7 @@ func (f *memFile) Write(p []byte) (n int, err error) {
 			return syscall.EBADF
 		}
 		f.node.data = append(f.node.data, p...)
+		f.node.mtime = f.disk.now()
 		n = len(p)
 		return nil
 	})
@@ -261,7 +280,7 @@ func (f *memFile) Write(p []byte) (n int, err error) {
 
 func (f *memFile) Sync() error {
 	return f.disk.at("sync", f.path, func() error {
-		f.node.syncedData = bytes.Clone(f.node.data)
+		f.node.syncedData, f.node.syncedAt = bytes.Clone(f.node.data), f.node.mtime
 		f.node.syncedKids = maps.Clone(f.node.kids)
 		return nil
 	})
@@ -271,20 +290,22 @@ func (f *memFile) Close() error { return nil }
 
 // info describes a node under its name.
 func (n *node) info(name string) fs.FileInfo {
-	return nodeInfo{name: name, size: int64(len(n.data)), dir: n.dir}
+	return nodeInfo{name: name, size: int64(len(n.data)), dir: n.dir, inode: n.inode, mtime: n.mtime}
 }
 
 type nodeInfo struct {
-	name string
-	size int64
-	dir  bool
+	name  string
+	size  int64
+	dir   bool
+	inode uint64
+	mtime int64
 }
 
 func (i nodeInfo) Name() string       { return i.name }
 func (i nodeInfo) Size() int64        { return i.size }
-func (i nodeInfo) ModTime() time.Time { return time.Time{} }
+func (i nodeInfo) ModTime() time.Time { return time.Unix(0, i.mtime) }
 func (i nodeInfo) IsDir() bool        { return i.dir }
-func (i nodeInfo) Sys() any           { return nil }
+func (i nodeInfo) Sys() any           { return &syscall.Stat_t{Ino: i.inode} }
 func (i nodeInfo) Mode() fs.FileMode {
 	if i.dir {
 		return fs.ModeDir | 0o755
