@@ -25,7 +25,7 @@ bin/pbt: $(GO_FILES)
 # --- the checks -----------------------------------------------------------------
 
 .PHONY: check
-check: tools build lint test laws fuzz simulate ## everything that CI runs
+check: tools build lint python test laws fuzz simulate ## everything that CI runs
 
 .PHONY: tools
 tools: # the race detector needs a C compiler, the docs' queries sqlite3, the templates python3
@@ -45,6 +45,30 @@ lint: ## gofmt, go vet, staticcheck
 .PHONY: test
 test: bin/pbt ## all tests, with the race detector: packages, examples, docs, crashes of the real binary
 	go test -race -timeout 20m ./...
+
+# --- the Python client ------------------------------------------------------------
+
+VENV := build/venv
+$(VENV)/.done: python/requirements-dev.txt
+	python3 -m venv --clear $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+.PHONY: python
+python: bin/pbt $(VENV)/.done ## the Python client: ruff, mypy, pytest
+	cd python && ../$(VENV)/bin/ruff format --check . && ../$(VENV)/bin/ruff check . && ../$(VENV)/bin/mypy
+	cd python && ../$(VENV)/bin/python -m pytest -q
+
+.PHONY: python-torch
+python-torch: ## pbt.torch with Debian's torch (apt-get install python3-torch python3-venv)
+	/usr/bin/python3 -m venv --system-site-packages build/venv-torch
+	build/venv-torch/bin/pip install -q --disable-pip-version-check pytest==9.2.0
+	cd python && ../build/venv-torch/bin/python -m pytest -q -m torch tests/test_torch.py
+
+.PHONY: wheel
+wheel: bin/pbt $(VENV)/.done ## build/wheel/pbt_engine-*.whl: the Python client with the binary inside
+	PBT_WHEEL_BINARY=$(CURDIR)/bin/pbt $(VENV)/bin/pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheel ./python
+	@ls build/wheel
 
 .PHONY: laws
 laws: ## break each law on purpose: the simulator must notice
@@ -73,6 +97,16 @@ sim: simulate ## many more simulated clusters (SIM_SEEDS=100000)
 .PHONY: bench
 bench: ## the benchmarks, results in benchmarks/results
 	go run ./benchmarks
+
+PEERS := build/peers
+$(PEERS)/.done: benchmarks/peers/requirements.txt
+	python3 -m venv --clear $(PEERS)
+	$(PEERS)/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+.PHONY: bench-peers
+bench-peers: bin/pbt $(PEERS)/.done ## pbt beside Ray Tune: the same no-op Python trainer under both
+	python3 benchmarks/peers/bench.py --out benchmarks/results/peers-$(shell date +%F)-$(shell nproc)cores.json
 
 .PHONY: clean
 clean: ## remove what is built
