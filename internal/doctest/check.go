@@ -44,7 +44,7 @@ func (c *Checker) Check(d *Document) []Problem {
 
 func (c *Checker) environment() []string {
 	return append(os.Environ(), "PATH="+c.Bin+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"REPO="+c.Repo, "TERM=dumb", "LC_ALL=C.UTF-8")
+		"REPO="+c.Repo, "PYTHONPATH="+filepath.Join(c.Repo, "python", "src"), "TERM=dumb", "LC_ALL=C.UTF-8")
 }
 
 func (c *Checker) block(t *terminal, b *Block) []Problem {
