@@ -44,6 +44,7 @@ const (
 	WhyNotSignificant Why = "not_significant"
 	WhyDiverged       Why = "diverged"
 	WhyFailed         Why = "failed"
+	WhySteered        Why = "by_hand" // a person's wish
 )
 
 // Donor names the record a decision compared with or copied: one indivisible
@@ -162,6 +163,8 @@ func (d *Decision) sayWhy() string {
 		return d.sayMeans("is not significantly worse") + d.sayTest()
 	case WhyDiverged:
 		return fmt.Sprintf("its score is %s", d.Score)
+	case WhySteered:
+		return "as somebody wished"
 	case WhyFailed:
 		return "its segment failed for good"
 	}

@@ -67,7 +67,13 @@ func (h *History) add(at int64, body machine.Body, specOf machine.SpecFunc) erro
 	case *machine.Failed:
 		return h.failed(at, e)
 	case *machine.RolledBack:
-		return h.rolledBack(e)
+		return h.dropPlan(e.Member)
+	case *machine.Steered:
+		return h.dropPlan(e.Member)
+	case *machine.MemberDone:
+		if e.Reason == machine.ReasonRetired {
+			return h.dropPlan(e.Member)
+		}
 	case *machine.Opened:
 		h.Reason = ""
 		for i := range h.Tree {
@@ -119,11 +125,12 @@ func (h *History) finished(e *machine.Finished) error {
 	return nil
 }
 
-// rolledBack drops the segment that the member was to train next: its weights are gone.
-func (h *History) rolledBack(e *machine.RolledBack) error {
+// dropPlan drops the segment that a member was to train next: its weights are gone,
+// or somebody wants something else of it.
+func (h *History) dropPlan(member int) error {
 	for i := len(h.Tree) - 1; i >= 0; i-- {
 		n := &h.Tree[i]
-		if n.Member != e.Member {
+		if n.Member != member {
 			continue
 		}
 		if n.State == pbt.NodeWaiting {
@@ -131,7 +138,7 @@ func (h *History) rolledBack(e *machine.RolledBack) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("member %d falls back, and has no segment", e.Member)
+	return fmt.Errorf("member %d has no segment to drop", member)
 }
 
 func (h *History) failed(at int64, e *machine.Failed) error {

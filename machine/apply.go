@@ -56,7 +56,15 @@ func (m *Machine) Apply(e Event) error {
 	case *RunEnded:
 		m.phase, m.reason = PhaseEnded, b.Reason
 	case *Paused:
-		m.phase, m.reason = PhasePaused, b.Reason
+		m.applyPaused(e.At, b)
+	case *Resumed:
+		return m.applyResumed(e.At)
+	case *Steered:
+		return m.applySteered(e.At, b)
+	case *MemberAdded:
+		return m.applyAdded(e.At, b)
+	case *Pinned:
+		return m.applyPinned(b)
 	case *Closed:
 	}
 	return nil
@@ -64,6 +72,10 @@ func (m *Machine) Apply(e Event) error {
 
 func (m *Machine) applyOpened(before, at int64) {
 	m.worked += before - m.openedAt
+	if m.phase == PhasePaused && m.pausedBy != "" {
+		m.worked -= before - m.pausedAt
+	}
+	m.pausedBy = ""
 	m.openedAt = at
 	m.counts.Opens++
 	for _, i := range m.leased.sorted(&m.batch) {
@@ -135,12 +147,16 @@ func (m *Machine) applyDecided(_ int64, b *Decided) error {
 	}
 	m.count(d.Action)
 	mem.state, mem.broken = StateWaiting, false
+	wish := mem.wish
 	mem.plan = plan{segment: b.Segment, turn: b.Turn, parent: b.Parent, from: b.From, steps: b.Steps, hypers: b.Hypers}
 	if holds(LawCheckpointHeld) {
 		m.keep.need(b.Parent)
 	}
 	if b.Parent == 0 {
 		m.forgetBase(b.Member)
+	}
+	if wish != nil {
+		m.forgetWish(mem) // its donor is needed by the plan now
 	}
 	if b.Open == 0 {
 		m.flushAdoptions()
@@ -152,9 +168,22 @@ func (m *Machine) applyDecided(_ int64, b *Decided) error {
 // enqueue lets a member wait for a worker: for any, or for the one that holds its
 // weights.
 func (m *Machine) enqueue(i int) {
-	if !m.members[i].goesOnInMemory() {
+	mem := &m.members[i]
+	if !mem.goesOnInMemory() || !holds(LawHeld) {
 		m.queue.push(m.turn(i))
+		return
 	}
+	m.bound.add(i)
+	mem.waits = m.now
+	m.due = min(m.due, m.holdEnds(i))
+}
+
+// dequeue ends a member's wait.
+func (m *Machine) dequeue(i int) {
+	if m.queue.has(i) {
+		m.queue.remove(i)
+	}
+	m.bound.remove(i)
 }
 
 func (m *Machine) count(a pbt.Action) {
@@ -175,6 +204,9 @@ func (m *Machine) adopt(i int, d *pbt.Decision) error {
 		return errors.New("a copy names no donor")
 	}
 	r, ok := m.pop.Record(d.Rival.Member)
+	if w := m.members[i].wish; d.Why == pbt.WhySteered && w != nil && w.Donor != nil {
+		r, ok = *w.Donor, true
+	}
 	if !ok || r.Segment != d.Rival.Segment {
 		return fmt.Errorf("member %d copies segment %d, which member %d does not hold", i, d.Rival.Segment, d.Rival.Member)
 	}
@@ -216,9 +248,7 @@ func (m *Machine) applyLeased(at int64, b *Leased) error {
 		return fmt.Errorf("lease %d follows lease %d", b.Lease, m.leases)
 	}
 	m.leases = b.Lease
-	if !mem.goesOnInMemory() {
-		m.queue.remove(b.Member)
-	}
+	m.dequeue(b.Member)
 	mem.state = StateRunning
 	mem.lease = lease{id: b.Lease, worker: b.Worker, since: at, beat: at}
 	m.leased.add(b.Member)
@@ -359,11 +389,23 @@ func (m *Machine) applyDone(b *MemberDone) error {
 	if mem.state == StateDone || mem.state == StateFailed {
 		return fmt.Errorf("member %d is done twice", b.Member)
 	}
+	if mem.state == StateRunning {
+		return fmt.Errorf("member %d is done while it is leased", b.Member)
+	}
+	if mem.state == StateWaiting {
+		m.unplan(m.now, b.Member)
+	}
+	m.forgetWish(mem)
 	m.deciding.remove(b.Member)
 	m.counts.done++
 	mem.state = StateDone
-	if b.Reason == "failed" {
+	switch b.Reason {
+	case "failed":
 		mem.state = StateFailed
+	case ReasonRetired:
+		mem.state = StateRetired
+		m.pop.Retire(b.Member)
+		m.forgetBase(b.Member)
 	}
 	return nil
 }

@@ -162,6 +162,14 @@ func newBody(kind Kind) (Body, error) {
 		return &Paused{}, nil
 	case KindClosed:
 		return &Closed{}, nil
+	case KindSteered:
+		return &Steered{}, nil
+	case KindMemberAdded:
+		return &MemberAdded{}, nil
+	case KindPinned:
+		return &Pinned{}, nil
+	case KindResumed:
+		return &Resumed{}, nil
 	}
 	return nil, fmt.Errorf("an event of kind %q is unknown to this version of pbt: read this journal with a newer one", kind)
 }

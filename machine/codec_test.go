@@ -30,6 +30,9 @@ func someEvents() []Body {
 		&Refused{Segment: 12, Member: 3, Lease: 40, Why: "dead", Checkpoint: "s000000012-40"},
 		&RolledBack{Segment: 8, Member: 3, Lost: 20, Segments: 2, Why: "gone"},
 		&MemberDone{Member: 3, Reason: "budget"},
+		&Steered{Member: 3, Verb: VerbSet, Hypers: &hypers, By: "me"},
+		&MemberAdded{Steered{Segment: 8, Member: 4, Verb: VerbCopy, Donor: &DonorRecord{Member: 1, Segment: 8, Score: nan, Samples: []float64{1, math.NaN()}, Step: 20, Hypers: hypers}}},
+		&Pinned{Segment: 8, Off: true}, &Resumed{By: "me"},
 		&Ending{Reason: "target"}, &RunEnded{Reason: "budget"}, &Paused{Reason: "disk"}, &Closed{Reason: "interrupted"},
 	}
 }
@@ -61,7 +64,7 @@ func TestEveryKindOfEventRoundTrips(t *testing.T) {
 			t.Errorf("%s changed:\n%s\n%s", body.Kind(), text, text2)
 		}
 	}
-	if len(kinds) != 14 {
+	if len(kinds) != 18 {
 		t.Errorf("%d kinds of event are tried here: add the new one", len(kinds))
 	}
 }

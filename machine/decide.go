@@ -76,6 +76,11 @@ type planned struct {
 // decideTogether plans the next segments of members at a ready point, all from
 // the same population.
 func (m *Machine) decideTogether(now int64, members []int) {
+	for _, i := range members {
+		if m.members[i].held() && m.grant(i, 0) == 0 {
+			m.rollBack(now, i, "its budget is spent, and its last weights were not saved")
+		}
+	}
 	plans := m.plans[:0]
 	var done []MemberDone
 	extra := int64(0) // promised to those planned before in this batch
@@ -107,6 +112,10 @@ func (m *Machine) decideTogether(now int64, members []int) {
 // goes on; ok is false if it cannot. `pbt verify` compares it with the journal.
 func (m *Machine) Decision(i int) (d pbt.Decision, ok bool) {
 	mem := &m.members[i]
+	if mem.wish != nil {
+		s := pbt.Standing{Member: i, Turn: mem.plan.turn + 1, Segment: mem.record, Hypers: mem.plan.hypers}
+		return mem.wish.Fulfil(m.pop, m.space, s), true
+	}
 	if mem.plan.segment == 0 { // it found no budget left at the start, and now there is more
 		d, err := m.begin(i)
 		return d, err == nil

@@ -25,6 +25,10 @@ const (
 	KindRunEnded    Kind = "run_ended"
 	KindPaused      Kind = "paused"
 	KindClosed      Kind = "closed"
+	KindSteered     Kind = "steered"
+	KindMemberAdded Kind = "member_added"
+	KindPinned      Kind = "pinned"
+	KindResumed     Kind = "resumed"
 )
 
 // Event is something that has happened to a run. Events are the run: its state is
@@ -71,7 +75,8 @@ type Opened struct {
 type SpecChanged struct {
 	whole
 	Experiment json.RawMessage `json:"experiment"`
-	Changed    []string        `json:"changed"` // paths in the experiment file
+	Changed    []string        `json:"changed"`      // paths in the experiment file
+	By         string          `json:"by,omitempty"` // who did it while the run went on
 	spec       *Spec           // the live machine is told; a replay asks its SpecFunc
 }
 
@@ -225,6 +230,51 @@ type RunEnded struct {
 type Paused struct {
 	whole
 	Reason string `json:"reason"`
+	By     string `json:"by,omitempty"` // who paused it by hand, until resumed
+}
+
+// Resumed ends a pause by hand.
+type Resumed struct {
+	whole
+	By string `json:"by,omitempty"`
+}
+
+// The verbs of Steered.
+const (
+	VerbSet     = "set"     // hyperparameters
+	VerbCopy    = "copy"    // a record's weights and hyperparameters
+	VerbFresh   = "fresh"   // fresh weights under given hyperparameters
+	VerbRestart = "restart" // fresh weights, hyperparameters drawn anew
+)
+
+// Steered is a person's wish for a member's next segment.
+type Steered struct {
+	Segment int64        `json:"segment,omitempty"` // to copy
+	Member  int          `json:"member"`
+	Verb    string       `json:"verb"`
+	Hypers  *pbt.Hypers  `json:"hypers,omitempty"`
+	Donor   *DonorRecord `json:"donor,omitempty"`
+	By      string       `json:"by,omitempty"`
+}
+
+// DonorRecord is the record that is to be copied.
+type DonorRecord struct {
+	Member  int        `json:"member"`
+	Segment int64      `json:"segment"`
+	Score   pbt.Score  `json:"score"`
+	Samples Samples    `json:"samples,omitempty"`
+	Step    int64      `json:"step"`
+	Hypers  pbt.Hypers `json:"hypers"`
+}
+
+// MemberAdded is a new member, with how it begins.
+type MemberAdded struct{ Steered }
+
+// Pinned keeps a checkpoint by hand, or no longer.
+type Pinned struct {
+	Segment int64  `json:"segment"`
+	Off     bool   `json:"off,omitempty"`
+	By      string `json:"by,omitempty"`
 }
 
 // Closed says that the process let the run go in good order.
@@ -248,12 +298,19 @@ func (*Ending) Kind() Kind      { return KindEnding }
 func (*RunEnded) Kind() Kind    { return KindRunEnded }
 func (*Paused) Kind() Kind      { return KindPaused }
 func (*Closed) Kind() Kind      { return KindClosed }
+func (*Steered) Kind() Kind     { return KindSteered }
+func (*MemberAdded) Kind() Kind { return KindMemberAdded }
+func (*Pinned) Kind() Kind      { return KindPinned }
+func (*Resumed) Kind() Kind     { return KindResumed }
 
 // Subject implements Body.
-func (e *Decided) Subject() (int64, int)    { return e.Segment, e.Member }
-func (e *Leased) Subject() (int64, int)     { return e.Segment, e.Member }
-func (e *Finished) Subject() (int64, int)   { return e.Segment, e.Member }
-func (e *Failed) Subject() (int64, int)     { return e.Segment, e.Member }
-func (e *Refused) Subject() (int64, int)    { return e.Segment, e.Member }
-func (e *RolledBack) Subject() (int64, int) { return e.Segment, e.Member }
-func (e *MemberDone) Subject() (int64, int) { return 0, e.Member }
+func (e *Decided) Subject() (int64, int)     { return e.Segment, e.Member }
+func (e *Leased) Subject() (int64, int)      { return e.Segment, e.Member }
+func (e *Finished) Subject() (int64, int)    { return e.Segment, e.Member }
+func (e *Failed) Subject() (int64, int)      { return e.Segment, e.Member }
+func (e *Refused) Subject() (int64, int)     { return e.Segment, e.Member }
+func (e *Steered) Subject() (int64, int)     { return e.Segment, e.Member }
+func (e *MemberAdded) Subject() (int64, int) { return e.Segment, NoMember } // there is no such member yet
+func (e *Pinned) Subject() (int64, int)      { return e.Segment, NoMember }
+func (e *RolledBack) Subject() (int64, int)  { return e.Segment, e.Member }
+func (e *MemberDone) Subject() (int64, int)  { return 0, e.Member }

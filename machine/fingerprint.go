@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,11 +20,13 @@ func (m *Machine) Fingerprint() string {
 	b = numbers(b, "times", m.now, m.openedAt, m.worked, m.since)
 	c := &m.counts
 	b = numbers(b, "counts", c.Finished, c.Failed, c.Lost, c.Refused, c.Copies, c.Repairs, c.Restarts, c.Opens, c.RolledBack, c.done)
+	b = fmt.Appendf(b, "paused by %q at %d\n", m.pausedBy, m.pausedAt)
 	b = m.appendSpec(b)
 	for i := range m.members {
 		b = m.appendMember(b, i)
 	}
 	b = m.appendQueue(b)
+	b = appendMembers(b, "bound", slices.Clone(m.bound.list))
 	b = appendMembers(b, "leased", slices.Clone(m.leased.list))
 	b = appendMembers(b, "deciding", slices.Clone(m.deciding.list))
 	for _, a := range m.adopting {
@@ -77,9 +80,13 @@ func (m *Machine) appendMember(b []byte, i int) []byte {
 	}
 	if mem.held() || mem.careful > 0 {
 		k := &mem.base
-		b = numbers(b, " unsaved", mem.unsaved, int64(mem.careful), k.spent, k.readyAt, k.copiedAt)
+		b = numbers(b, " unsaved", mem.unsaved, int64(mem.careful), k.spent, k.readyAt, k.copiedAt, mem.waits)
 		b = strconv.AppendBool(strconv.AppendQuote(append(b, " held by "...), mem.holder), k.ranked)
 		b = appendRecord(b, k.record)
+	}
+	if w := mem.wish; w != nil {
+		text, _ := json.Marshal(steered(i, w, "")) // an event always marshals
+		b = append(append(append(b, " wish "...), text...), '\n')
 	}
 	if mem.lastFailure != "" {
 		b = append(strconv.AppendQuote(append(b, " failure "...), mem.lastFailure), '\n')
@@ -133,5 +140,6 @@ func (k *keeper) append(b []byte) []byte {
 		b = numbers(b, "", s, n.checkpoint.Bytes, int64(n.needs), int64(n.wants), n.parent)
 	}
 	b = numbers(b, "spares", k.spares...)
+	b = numbers(b, "pins", k.pins...)
 	return numbers(b, "bytes", k.total, k.needed)
 }

@@ -10,6 +10,7 @@ type keeper struct {
 	policy  Keep
 	nodes   map[int64]*node // by segment; looked up, never ranged over
 	spares  []int64         // wanted but not needed, in the order they became so
+	pins    []int64         // needed by hand
 	garbage []string
 	unused  []*node // for use again
 	total   int64   // bytes of all checkpoints kept
@@ -27,6 +28,19 @@ type node struct {
 func newKeeper() keeper { return keeper{nodes: map[int64]*node{}} }
 
 func (k *keeper) setPolicy(p Keep) { k.policy = p; k.shrink() }
+
+// pin keeps a checkpoint by hand.
+func (k *keeper) pin(segment int64) {
+	k.pins = append(k.pins, segment)
+	k.need(segment)
+}
+
+func (k *keeper) unpin(segment int64) {
+	k.pins = slices.DeleteFunc(k.pins, func(s int64) bool { return s == segment })
+	k.drop(segment)
+}
+
+func (k *keeper) pinned(segment int64) bool { return slices.Contains(k.pins, segment) }
 
 // add brings a new checkpoint; the caller needs it at once.
 func (k *keeper) add(segment, parent int64, c Checkpoint) {

@@ -18,6 +18,7 @@ const (
 	LawReplay             // the state is the fold of the events, and nothing else
 	LawFairTurns          // who has trained least goes next
 	LawBudget             // nobody trains beyond the budget
+	LawHeld               // weights in a worker's memory go to nobody else
 	lastLaw
 )
 
@@ -34,6 +35,6 @@ func Laws() []Law {
 func (l Law) String() string {
 	return [...]string{
 		"none", "dead lease", "donor record", "not finite", "checkpoint held", "lease ends",
-		"bounds", "addressed draws", "population size", "replay", "fair turns", "budget",
+		"bounds", "addressed draws", "population size", "replay", "fair turns", "budget", "held weights",
 	}[l]
 }

@@ -40,8 +40,6 @@ func (m *Machine) wantsSave(q Scored) bool {
 	}
 	mem := &m.members[q.Member]
 	switch {
-	case mem.unsaved+1 >= int64(m.spec.SaveEvery):
-		return true
 	case m.spec.Budget.Grant(m.spec.Segment, mem.spent+mem.plan.steps, m.spent+mem.plan.steps, m.promised-mem.plan.steps) == 0:
 		return true // its last
 	case m.spec.Budget.Reached(m.spec.Goal, q.Score):
@@ -52,11 +50,13 @@ func (m *Machine) wantsSave(q Scored) bool {
 
 // mustSave tells whether a segment cannot be recorded without a checkpoint: where
 // every ready point saves, behind a barrier (where workers wait, and may be gone
-// before they go on), with nothing yet to fall back on, and for a while after a
-// fall, so that a segment that always fails runs out of retries.
+// before they go on), with nothing yet to fall back on, at the last of so many ready
+// points, and for a while after a fall, so that a segment that always fails runs out
+// of retries.
 func (m *Machine) mustSave(i int) bool {
 	mem := &m.members[i]
-	return m.spec.SaveEvery <= 1 || m.spec.Policy.Barrier != nil || mem.plan.parent == 0 || mem.careful > 0
+	return m.spec.SaveEvery <= 1 || m.spec.Policy.Barrier != nil || mem.plan.parent == 0 || mem.careful > 0 ||
+		mem.unsaved+1 >= int64(m.spec.SaveEvery)
 }
 
 // keepBase prepares for an outcome without a checkpoint: what it started from
@@ -101,13 +101,13 @@ func (m *Machine) heldBy(worker string) (member int, ok bool) {
 // next is the member whose segment a worker gets, -1 for none.
 func (m *Machine) next(now int64, in Ask) int {
 	if i, ok := m.heldBy(in.Worker); ok {
-		if mem := &m.members[i]; in.Holds == mem.record {
-			if mem.state == StateWaiting && mem.goesOnInMemory() {
-				return i
-			}
-		} else {
+		switch mem := &m.members[i]; {
+		case mem.state == StateRunning: // an old question, or a new process: its lease will end
+		case in.Holds != mem.record:
 			m.rollBack(now, i, fmt.Sprintf("worker %s no longer holds its weights", in.Worker))
 			m.settle(now)
+		case mem.state == StateWaiting:
+			return i
 		}
 	}
 	if m.phase != PhaseRunning || m.queue.len() == 0 {
@@ -121,6 +121,20 @@ func (m *Machine) next(now int64, in Ask) int {
 		}
 	}
 	return m.queue.first()
+}
+
+// holdEnds is when a member has waited long enough for the worker that holds its
+// weights: as long as a lease lives of which nothing is heard.
+func (m *Machine) holdEnds(i int) int64 {
+	return m.leaseEnds(&lease{since: m.members[i].waits})
+}
+
+func (m *Machine) expireHolds(now int64) {
+	for _, i := range m.bound.sorted(&m.batch) {
+		if now >= m.holdEnds(i) {
+			m.rollBack(now, i, fmt.Sprintf("worker %s, which holds its weights, has not asked for them in time", m.members[i].holder))
+		}
+	}
 }
 
 // rollBack lets a member fall back on what was last saved of it.
@@ -159,15 +173,12 @@ func (m *Machine) applyRolledBack(at int64, e *RolledBack) error {
 	if m.holders[mem.holder] == e.Member {
 		delete(m.holders, mem.holder)
 	}
-	inMemory := mem.goesOnInMemory()
 	m.keep.drop(mem.record) // the need of the base becomes the record's
 	mem.record, mem.step = b.record.Segment, b.record.Step
 	mem.careful = m.spec.SaveEvery
 	mem.unsaved, mem.base, mem.holder = 0, base{}, ""
 	if mem.state == StateWaiting {
-		if !inMemory {
-			m.queue.remove(e.Member)
-		}
+		m.dequeue(e.Member)
 		m.promised -= mem.plan.steps
 		m.keep.drop(mem.plan.parent)
 		m.startDeciding(at, e.Member)

@@ -25,7 +25,7 @@ func lazyRun(t *testing.T, policy pbt.Policy, steps int64) *Machine {
 // do asks, scores, saves if that is wanted, and reports; it returns the task.
 func do(t *testing.T, m *Machine, ask Ask, score pbt.Score) (task *Task, saved bool) {
 	t.Helper()
-	task = m.ask(1, ask)
+	task = m.ask(max(1, m.now), ask)
 	if task == nil {
 		t.Fatalf("no task for %+v", ask)
 	}
@@ -34,7 +34,7 @@ func do(t *testing.T, m *Machine, ask Ask, score pbt.Score) (task *Task, saved b
 	if saved {
 		r.Checkpoint = Checkpoint{ID: task.Save, Bytes: 1}
 	}
-	if a, _ := m.Handle(1, r); a.Refused != nil {
+	if a, _ := m.Handle(max(1, m.now), r); a.Refused != nil {
 		t.Fatal(a.Refused)
 	}
 	return task, saved
@@ -126,6 +126,135 @@ func TestLazy_LikelyDonorsAndTheLastAreSaved(t *testing.T) {
 	m.Handle(1, Pause{})
 	if !ask(0) {
 		t.Error("a run that stops saves what it has")
+	}
+}
+
+// heldRun is a run in which the worker "w" holds a member's weights, and has been
+// given the next segment from them.
+func heldRun(t *testing.T, spec Spec) (m *Machine, task *Task) {
+	t.Helper()
+	m, err := New(spec, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Handle(1, Start{})
+	m.Handle(1, Open{})
+	a, _ := do(t, m, Ask{Worker: "w"}, 1)
+	b, _ := do(t, m, Ask{Worker: "w", Holds: a.Segment}, 1)
+	held, saved := do(t, m, Ask{Worker: "w", Holds: b.Segment}, 1)
+	if saved {
+		t.Fatalf("segment %d was saved", held.Segment)
+	}
+	return m, m.ask(1, Ask{Worker: "w", Holds: held.Segment})
+}
+
+func heldSpec() Spec {
+	return Spec{
+		Population: 2, Space: pbt.MustSpace(pbt.Uniform("x", 0, 1)), Policy: pbt.Policy{Exploit: pbt.NoExploit{}},
+		Segment: 10, Budget: pbt.Budget{Steps: 100}, Seed: 1, Retries: 1, SaveEvery: 3,
+	}
+}
+
+// A worker whose answer was lost asked again, and the machine died of it.
+func TestLazy_AWorkerThatAsksTwiceLosesNothing(t *testing.T) {
+	m, task := heldRun(t, heldSpec())
+	for _, holds := range []int64{task.Parent, 0, 99} {
+		m.Handle(1, Ask{Worker: "w", Holds: holds})
+		if !m.Live(task.Member, task.Lease) || !m.members[task.Member].held() {
+			t.Fatalf("it asks, and holds segment %d: the lease is live: %t, the member held: %t", holds, m.Live(task.Member, task.Lease), m.members[task.Member].held())
+		}
+	}
+}
+
+// A worker that never came back kept the members that it held waiting for ever.
+func TestLazy_NobodyWaitsForEverForAWorker(t *testing.T) {
+	for name, set := range map[string]func(*Spec){
+		"timeout": func(s *Spec) { s.Timeout = 100 },
+		"silence": func(s *Spec) { s.Silence = 100 },
+	} {
+		spec := heldSpec()
+		set(&spec)
+		m, task := heldRun(t, spec)
+		m.Handle(50, Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: 1}) // unsaved: it waits for its worker
+		i := task.Member
+		if m.Waiting() != 2 {
+			t.Errorf("%s: %d members wait, want both", name, m.Waiting())
+		}
+		if at, ok := m.NextDeadline(); !ok || at > 150 {
+			t.Errorf("%s: the next deadline is %d (%t)", name, at, ok)
+		}
+		if m.Handle(149, Tick{}); !m.members[i].held() {
+			t.Errorf("%s: the wait ends early", name)
+		}
+		if m.Handle(150, Tick{}); m.members[i].held() || m.members[i].state != StateWaiting || !m.queue.has(i) {
+			t.Errorf("%s: member %d waits for a worker that is gone", name, i)
+		}
+	}
+}
+
+// A member whose last segment was not saved, though it should have been, or because
+// others have spent the rest of the budget since, ended with weights that were gone.
+func TestLazy_WhoIsDoneIsSaved(t *testing.T) {
+	spec := heldSpec()
+	spec.Budget.Steps, spec.SaveEvery = 30, 10
+	m, task := heldRun(t, spec)
+	i := task.Member
+	m.Handle(1, Report{Lease: task.Lease, Segment: task.Segment, Member: i, Score: 1}) // its last, and not saved
+	mem := &m.members[i]
+	if mem.state != StateWaiting || mem.spent != 10 || mem.held() {
+		t.Fatalf("member %d is %s, %d spent, held: %t", i, mem.state, mem.spent, mem.held())
+	}
+	holds := int64(0)
+	for range 4 {
+		task, _ := do(t, m, Ask{Worker: "w", Holds: holds}, 1)
+		holds = task.Segment
+	}
+	if phase, why := m.Phase(); phase != PhaseEnded || m.spent != 60 {
+		t.Errorf("the run is %s (%s), %d spent", phase, why, m.spent)
+	}
+	for i := range m.members {
+		if r, _ := m.Record(i); !r.Saved {
+			t.Errorf("member %d ends with weights that are not saved", i)
+		}
+	}
+}
+
+// A worker that never saved what it was told to trained on and on at the risk of losing it all.
+func TestLazy_TheLastOfSoManyMustBeSaved(t *testing.T) {
+	m, task := heldRun(t, heldSpec())
+	for range 2 {
+		m.Handle(1, Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: 1})
+		if next := m.ask(1, Ask{Worker: "w", Holds: task.Segment}); next != nil {
+			task = next
+		}
+	}
+	if mem := &m.members[task.Member]; mem.failures != 1 || mem.held() {
+		t.Errorf("the third in a row is taken without a checkpoint: %d failures, held: %t", mem.failures, mem.held())
+	}
+}
+
+// A worker that held one member's weights and reported on another's, of two leases,
+// kept the first waiting for ever.
+func TestLazy_AWorkerHoldsOneMember(t *testing.T) {
+	m, first := heldRun(t, heldSpec())
+	second := m.ask(1, Ask{Worker: "w", Holds: first.Parent}) // a late question: it has a lease already
+	m.Handle(1, Report{Lease: first.Lease, Segment: first.Segment, Member: first.Member, Score: 1})
+	if !m.members[first.Member].held() {
+		t.Fatal("not held")
+	}
+	m.Handle(1, Report{Lease: second.Lease, Segment: second.Segment, Member: second.Member, Score: 1})
+	if m.members[first.Member].held() || !m.members[second.Member].held() || m.holders["w"] != second.Member {
+		t.Errorf("held are member %d: %t, and member %d: %t", first.Member, m.members[first.Member].held(), second.Member, m.members[second.Member].held())
+	}
+}
+
+// Bytes without a checkpoint were counted as kept.
+func TestLazy_ACheckpointWithoutANameHasNoBytes(t *testing.T) {
+	m, task := heldRun(t, heldSpec())
+	before := m.CheckpointBytes()
+	m.Handle(1, Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: 1, Checkpoint: Checkpoint{Bytes: 1 << 40}})
+	if m.CheckpointBytes() != before || m.members[task.Member].failures != 1 {
+		t.Errorf("%d bytes are kept, %d before", m.CheckpointBytes(), before)
 	}
 }
 

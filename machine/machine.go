@@ -32,6 +32,7 @@ type Machine struct {
 	pop      *pbt.Population
 	members  []member
 	queue    turnQueue
+	bound    memberSet // members that wait for the worker that holds their weights; the others are in the queue
 	leased   memberSet // members with a live lease
 	deciding memberSet // members at a ready point
 	since    int64     // when the first of them came
@@ -52,6 +53,8 @@ type Machine struct {
 	heard    int64 // soft: time of the newest input
 	ahead    int64 // soft: how far this machine's time is ahead of the clock
 	openedAt int64
+	pausedBy string // who paused the run by hand; "" for nobody
+	pausedAt int64
 	worked   int64 // time at work in earlier sittings
 	due      int64 // soft: no lease ends by itself before
 	batch    []int // scratch
@@ -93,6 +96,7 @@ const (
 	StateDeciding MemberState = "deciding" // at a ready point (behind the barrier)
 	StateDone     MemberState = "done"     // its budget is spent
 	StateFailed   MemberState = "failed"   // cannot go on, and nobody may be copied
+	StateRetired  MemberState = "retired"  // taken out by hand
 )
 
 // member is one member's own state; its record stands in the population.
@@ -111,6 +115,9 @@ type member struct {
 	careful int    // so many outcomes must be saved, after a fall
 	holder  string // the worker whose memory its weights are in
 	base    base   // what it falls back on
+	waits   int64  // since when it waits for the holder
+
+	wish *pbt.Wish // of a person, for its next segment
 
 	finished, failures, lost int64
 	lastFailure              string
@@ -199,6 +206,10 @@ func (m *Machine) handle(now int64, in Input) Answer {
 		m.pause(now, in.Reason)
 	case Close:
 		m.close(now, in.Reason)
+	default:
+		if err, ok := m.steer(now, in); ok {
+			return Answer{Refused: err}
+		}
 	}
 	return Answer{}
 }
@@ -309,7 +320,7 @@ func (m *Machine) report(now int64, r Report) error {
 		return err
 	}
 	mem := &m.members[r.Member]
-	if c, name := r.Checkpoint, CheckpointName(r.Segment, r.Lease); c.ID != "" && c.ID != name || c.Bytes < 0 {
+	if c, name := r.Checkpoint, CheckpointName(r.Segment, r.Lease); c.ID != "" && c.ID != name || c.ID == "" && c.Bytes != 0 || c.Bytes < 0 {
 		m.failed(now, r.Member, FailError, fmt.Sprintf("its report names a checkpoint %q of %d bytes: want %q", c.ID, c.Bytes, name))
 		return nil // another segment's would be lost with this one
 	}
@@ -321,10 +332,15 @@ func (m *Machine) report(now int64, r Report) error {
 		m.failed(now, r.Member, FailDiverged, fmt.Sprintf("the score is %s", r.Score))
 		return nil
 	}
+	worker := mem.lease.worker
+	other, holdsOther := m.heldBy(worker)
 	m.emit(now, &Finished{
 		Segment: mem.plan.segment, Member: r.Member, Lease: r.Lease, Score: r.Score, Samples: r.Samples, Metrics: r.Metrics,
 		Step: mem.plan.from + mem.plan.steps, Spent: mem.spent + mem.plan.steps, Checkpoint: r.Checkpoint, Times: r.Times,
 	})
+	if holdsOther && other != r.Member && m.members[other].state == StateWaiting {
+		m.rollBack(now, other, fmt.Sprintf("worker %s holds the weights of member %d now", worker, r.Member))
+	}
 	if !holds(LawReplay) {
 		mem.readyAt = mem.spent // no event says so
 	}
@@ -429,6 +445,9 @@ func (m *Machine) watchLeases() {
 	for _, i := range m.leased.list {
 		m.due = min(m.due, m.leaseEnds(&m.members[i].lease))
 	}
+	for _, i := range m.bound.list {
+		m.due = min(m.due, m.holdEnds(i))
+	}
 }
 
 // expire ends the leases whose time is up.
@@ -445,6 +464,7 @@ func (m *Machine) expire(now int64) {
 			m.failed(now, i, FailLost, fmt.Sprintf("worker %s has been silent for %s", l.worker, m.spec.Silence))
 		}
 	}
+	m.expireHolds(now)
 	m.watchLeases()
 }
 

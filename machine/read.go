@@ -50,6 +50,15 @@ func (m *Machine) Spec() Spec { return m.spec }
 // Phase is how the run stands, with the reason of a pause or an end.
 func (m *Machine) Phase() (Phase, string) { return m.phase, m.reason }
 
+// PausedBy is who paused the run by hand; "" if nobody did.
+func (m *Machine) PausedBy() string { return m.pausedBy }
+
+// Pinned tells whether a segment's checkpoint is kept by hand.
+func (m *Machine) Pinned(segment int64) bool { return m.keep.pinned(segment) }
+
+// Members is how many there are, those included that train no more.
+func (m *Machine) Members() int { return len(m.members) }
+
 // Counts are the run's totals.
 func (m *Machine) Counts() Counts { return m.counts }
 
@@ -67,8 +76,9 @@ func (m *Machine) Record(i int) (pbt.Record, bool) { return m.pop.Record(i) }
 // Running is how many segments are leased.
 func (m *Machine) Running() int { return m.leased.len() }
 
-// Waiting is how many segments wait for a slot.
-func (m *Machine) Waiting() int { return m.queue.len() }
+// Waiting is how many segments wait for a slot: for any, or for the one that holds
+// their weights.
+func (m *Machine) Waiting() int { return m.queue.len() + m.bound.len() }
 
 // Spent is how many steps all members have trained together.
 func (m *Machine) Spent() int64 { return m.spent }
@@ -133,7 +143,7 @@ func (m *Machine) NextDeadline() (at int64, ok bool) {
 			at, ok = t, true
 		}
 	}
-	if m.leased.len() > 0 && m.due < math.MaxInt64 {
+	if m.leased.len()+m.bound.len() > 0 && m.due < math.MaxInt64 {
 		earliest(m.due)
 	}
 	if b := m.spec.Policy.Barrier; b != nil && b.Deadline > 0 && m.deciding.len() > 0 && m.phase == PhaseRunning {
