@@ -36,6 +36,12 @@ func calmPlan(seed uint64, use string) plan {
 	return p
 }
 
+// rememberAll lets workers keep weights in memory, and not save them all.
+func (p *plan) rememberAll(seed uint64) {
+	d := newDice(seed, "saving")
+	p.spec.SaveEvery, p.memory = drawSaving(d), true
+}
+
 // agreeTrain compares a run with pbt.Train: one worker with FairTurns, a barrier
 // for all with LockStep.
 func agreeTrain(seed uint64, lockStep bool) []Violation {
@@ -43,6 +49,7 @@ func agreeTrain(seed uint64, lockStep bool) []Violation {
 	order := pbt.FairTurns
 	if lockStep {
 		order, p.workers, p.spec.Policy.Barrier = pbt.LockStep, 5, &pbt.Barrier{}
+		p.rememberAll(seed) // behind a barrier everything is saved, whatever is wanted
 	}
 	p.spec.Retries = 0
 	w := newWorld(seed, p)
@@ -87,6 +94,7 @@ func agreeWorkers(seed uint64) []Violation {
 	p := calmPlan(seed, "workers")
 	p.spec.Policy.Barrier = &pbt.Barrier{}
 	p.model.fail, p.model.samples = one(newDice(seed, "workers fail"), 0, 0.2), true
+	p.rememberAll(seed)
 	alone := newWorld(seed, p)
 	alone.run()
 	p.workers = 16
@@ -119,6 +127,7 @@ func agreeRestarts(seed uint64) []Violation {
 // agreeGoals compares maximizing a score with minimizing its negative.
 func agreeGoals(seed uint64) []Violation {
 	p := calmPlan(seed, "goals")
+	p.rememberAll(seed)
 	p.spec.Goal, p.model.minimize = pbt.Maximize, false
 	up := newWorld(seed, p)
 	up.run()

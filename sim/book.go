@@ -38,7 +38,12 @@ type book struct {
 	diskFull bool
 	counts   machine.Counts
 	outcomes int64
+	lost     int64 // steps whose weights were lost: trained, and given back
 	checks   int
+
+	asks   []machine.Ask // of this turn
+	before machine.Body  // the event before the one that is read
+	taken  bool          // the rows that are read begin with a process that takes the run
 
 	sitting    watch // since the run was opened
 	gathering  watch // since the first came to the barrier, in this sitting
@@ -61,6 +66,13 @@ type person struct {
 	failed   int64
 	lost     int64
 	lease    int64 // 0: none
+	unsaved  int   // outcomes since its weights were last saved
+	careful  int   // outcomes that must be saved, after a fall
+	holder   string
+	spoilt   bool // its holder has failed: nobody knows what it holds
+	base     base
+	waitsAt  int64 // since when it waits for its holder, by the machine's time
+	waits    watch
 }
 
 // segment is a planned stretch of training and what came of it.
@@ -123,6 +135,7 @@ func (b *book) setSpec(k int) {
 
 // read checks rows that have become durable, one after the other.
 func (b *book) read(rows []row) {
+	b.taken = false
 	for _, r := range rows {
 		body, err := machine.Decode(r.kind, r.body)
 		if err != nil {
@@ -138,7 +151,7 @@ func (b *book) read(rows []row) {
 			return
 		}
 		b.apply(r.at, body)
-		b.last = r.at
+		b.last, b.before = r.at, body
 		b.checkLeaving()
 	}
 	b.checkSettled()
@@ -162,6 +175,8 @@ func (b *book) apply(at int64, body machine.Body) {
 		b.failed(at, e)
 	case *machine.Refused:
 		b.refused(e)
+	case *machine.RolledBack:
+		b.rolledBack(at, e)
 	case *machine.MemberDone:
 		b.memberDone(at, e)
 	case *machine.Ending:
@@ -181,11 +196,11 @@ func (b *book) opened(at int64) {
 	b.worked += b.last - b.openedAt
 	b.openedAt, b.sitting, b.gathering = at, b.start(), b.start()
 	b.counts.Opens++
-	b.failing, b.diskFull = 0, false
+	b.failing, b.diskFull, b.taken = 0, false, true
 	for _, id := range slices.Clone(b.alive) {
 		p := &b.members[b.leases[id-1].member]
 		b.endLease(id, endVoid)
-		p.state = machine.StateWaiting
+		b.wait(at, p)
 		p.lost++
 		b.counts.Lost++
 	}
@@ -275,12 +290,7 @@ func (b *book) leased(at int64, e *machine.Leased) {
 	if b.targetReached() || b.wallOver(at) {
 		b.w.violate(LawBudget, "segment %d is leased, though the target is reached or the wall time is over", e.Segment)
 	}
-	for i := range b.members {
-		q := &b.members[i]
-		if q.state == machine.StateWaiting && pbt.CompareTurns(b.spec.Seed, i, q.spent, q.turn, e.Member, p.spent, p.turn) < 0 {
-			b.w.violate(LawFairTurns, "member %d (%d steps spent) is leased before member %d (%d)", e.Member, p.spent, i, q.spent)
-		}
-	}
+	b.checkTurn(e)
 	s := b.segment(e.Segment)
 	b.leases = append(b.leases, note{
 		member: e.Member, segment: e.Segment, worker: e.Worker, attempt: s.attempt, at: at, age: b.start(), silence: b.start(), forward: b.forward,
@@ -305,7 +315,9 @@ func (b *book) failed(at int64, e *machine.Failed) {
 	}
 	p, s, n := &b.members[e.Member], b.segment(e.Segment), b.lease(e.Lease)
 	b.endLease(e.Lease, b.howFailed(at, e, n))
-	blamed := e.Fault != machine.FailLost && e.Fault != machine.FailDisk
+	blamed := e.Fault != machine.FailLost && e.Fault != machine.FailDisk && e.Fault != machine.FailPreempted
+	b.checkRefusal(e)
+	p.spoilt = p.unsaved > 0
 	b.w.tally.Failures++
 	if blamed {
 		s.attempt++
@@ -328,7 +340,7 @@ func (b *book) failed(at int64, e *machine.Failed) {
 		b.arrive(at, e.Member)
 		return
 	}
-	p.state = machine.StateWaiting
+	b.wait(at, p)
 }
 
 // howFailed tells a report from a lease whose time was up, which must not be sooner
@@ -383,6 +395,7 @@ func (b *book) checkSettled() {
 	if len(b.opening) > 0 {
 		b.w.violate(LawBarrier, "the barrier has opened, but members %v were not let go", b.opening)
 	}
+	b.checkHeld()
 	if b.phase != machine.PhaseRunning {
 		return
 	}

@@ -71,8 +71,12 @@ func (b *book) decided(at int64, e *machine.Decided) {
 		p.copiedAt = p.spent
 	}
 	b.countAction(d.Action)
-	p.state, p.broken, p.segment, p.turn, p.hypers = machine.StateWaiting, false, e.Segment, e.Turn, e.Hypers
+	p.broken, p.segment, p.turn, p.hypers = false, e.Segment, e.Turn, e.Hypers
+	if e.Parent == 0 {
+		p.saved()
+	}
 	b.adopt()
+	b.wait(at, p)
 }
 
 // adopt makes those that copied stand with their donors' records, once all who
@@ -84,6 +88,7 @@ func (b *book) adopt() {
 	for _, a := range b.adopting {
 		b.pop.Adopt(a.member, a.record)
 		b.members[a.member].record = a.record.Segment
+		b.members[a.member].saved()
 	}
 	b.adopting = b.adopting[:0]
 }
@@ -131,6 +136,9 @@ func (b *book) checkPlan(e *machine.Decided) {
 			return
 		}
 		from = s.outcome.Step
+		if !s.saved() && (p.unsaved == 0 || p.record != e.Parent) {
+			b.w.violate(LawHeld, "segment %d of member %d starts from segment %d, which is not saved", e.Segment, e.Member, e.Parent)
+		}
 	}
 	if e.From != from {
 		b.w.violate(LawSums, "segment %d starts at step %d from weights of step %d", e.Segment, e.From, from)
@@ -149,6 +157,8 @@ func (b *book) checkDonor(e *machine.Decided) {
 		b.w.violate(LawNotFinite, "segment %d copies member %d, whose score is %s", e.Segment, r.Member, s.outcome.Score)
 	case r.Score != s.outcome.Score || r.Step != s.outcome.Step:
 		b.w.violate(LawDonorRecord, "segment %d copies segment %d at score %s, step %d; recorded are %s and %d", e.Segment, r.Segment, r.Score, r.Step, s.outcome.Score, s.outcome.Step)
+	case !s.saved():
+		b.w.violate(LawHeld, "segment %d copies segment %d of member %d, which is not saved", e.Segment, r.Segment, r.Member)
 	case r.Member == e.Member:
 		b.w.violate(LawDonorRecord, "segment %d copies its own member", e.Segment)
 	}
@@ -181,6 +191,9 @@ func (b *book) memberDone(at int64, e *machine.MemberDone) {
 	if p.state != machine.StateDeciding && p.state != "" {
 		b.w.violate(LawPopulation, "member %d is done while it is %s", e.Member, p.state)
 	}
+	if p.unsaved > 0 {
+		b.w.violate(LawHeld, "member %d is done, and its weights are in the memory of %s only", e.Member, p.holder)
+	}
 	p.state = machine.StateDone
 	if e.Reason == "budget" {
 		b.leaving = append(b.leaving, e.Member)
@@ -212,11 +225,12 @@ func (b *book) finished(at int64, e *machine.Finished) {
 	if !b.reported("finished", e.Member, e.Segment, e.Lease) {
 		return
 	}
-	b.endLease(e.Lease, endReported)
 	p, s := &b.members[e.Member], b.segment(e.Segment)
 	b.outcomes++
 	b.counts.Finished++
 	b.checkWeights(e, s)
+	b.keepInMind(e, p, s)
+	b.endLease(e.Lease, endReported)
 	p.spent += s.steps
 	b.spent += s.steps
 	b.promised -= s.steps
@@ -230,11 +244,13 @@ func (b *book) finished(at int64, e *machine.Finished) {
 	s.outcome = e
 	p.record = e.Segment
 	b.pop.Set(e.Member, pbt.Record{
-		Segment: e.Segment, Score: e.Score, Samples: pbt.LastSamples(past, e.Samples, e.Score), Step: e.Step, Hypers: s.hypers, Saved: true,
+		Segment: e.Segment, Score: e.Score, Samples: pbt.LastSamples(past, e.Samples, e.Score), Step: e.Step, Hypers: s.hypers, Saved: s.saved(),
 	})
 	if e.Score.Finite() {
 		b.failing = 0
-		b.rank(e.Segment)
+		if s.saved() {
+			b.rank(e.Segment)
+		}
 	} else {
 		b.w.tally.NotFinite++
 		if s.attempt < b.spec.Retries {
@@ -254,6 +270,9 @@ func (b *book) checkWeights(e *machine.Finished, s *segment) {
 	}
 	s.weights = m.step(start, s.hypers, first(pbt.TrainSeed(seed, e.Member, s.turn, s.attempt)))
 	c, ok := b.w.store.get(e.Checkpoint.ID)
+	if e.Checkpoint.ID == "" {
+		c, ok = content{e.Segment, s.weights}, true
+	}
 	switch {
 	case !ok:
 		b.w.violate(LawCheckpointHeld, "segment %d is recorded with checkpoint %q, which is not there", e.Segment, e.Checkpoint.ID)

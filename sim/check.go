@@ -56,7 +56,7 @@ func (b *book) checkRun(m *machine.Machine) {
 	c := m.Counts()
 	mine := b.counts
 	if c.Finished != mine.Finished || c.Failed != mine.Failed || c.Lost != mine.Lost || c.Refused != mine.Refused ||
-		c.Copies != mine.Copies || c.Repairs != mine.Repairs || c.Restarts != mine.Restarts || c.Opens != mine.Opens {
+		c.Copies != mine.Copies || c.Repairs != mine.Repairs || c.Restarts != mine.Restarts || c.Opens != mine.Opens || c.RolledBack != mine.RolledBack {
 		w.violate(LawSums, "the counts are %+v, by the book %+v", c, mine)
 	}
 	if m.Spent() != b.spent || m.Segments() != int64(len(b.segments)) || m.Running() != len(b.alive) || m.Waiting() != b.count(machine.StateWaiting) {
@@ -95,6 +95,13 @@ func (b *book) checkMember(v machine.MemberView) {
 	if n := b.lease(p.lease); n != nil && v.Worker != n.worker {
 		b.w.violate(LawDeadLease, "member %d is trained by %q; leased to %q", v.ID, v.Worker, n.worker)
 	}
+	rank := 0
+	if b.pop.Ranked(v.ID) {
+		rank = b.pop.Rank(v.ID) + 1
+	}
+	if v.Rank != rank {
+		b.w.violate(LawDonorRecord, "member %d has rank %d; by the book %d", v.ID, v.Rank, rank)
+	}
 }
 
 // checkRecord checks that a member stands in the population with one recorded
@@ -114,7 +121,7 @@ func (b *book) checkRecord(m *machine.Machine, i int) {
 	switch {
 	case !sameScore(r.Score, o.outcome.Score) && !o.outcome.Score.Finite():
 		b.w.violate(LawNotFinite, "member %d stands with score %s, which was %s", i, r.Score, o.outcome.Score)
-	case !sameScore(r.Score, o.outcome.Score) || r.Step != o.outcome.Step || !r.Hypers.Equal(o.hypers) || !sameSamples(r, mine):
+	case !sameScore(r.Score, o.outcome.Score) || r.Step != o.outcome.Step || !r.Hypers.Equal(o.hypers) || !sameSamples(r, mine) || r.Saved != o.saved():
 		b.w.violate(LawDonorRecord, "member %d stands with %+v, which is not the outcome of segment %d (score %s)", i, r, r.Segment, o.outcome.Score)
 	}
 }
@@ -137,6 +144,9 @@ func (b *book) needed(yield func(segment int64, who string)) {
 		p := &b.members[i]
 		if p.record != 0 {
 			yield(p.record, "a member's record")
+		}
+		if p.unsaved > 0 {
+			yield(p.base.record.Segment, "what a member falls back on")
 		}
 		if s := b.segment(p.segment); s != nil && s.parent != 0 && (p.state == machine.StateWaiting || p.state == machine.StateRunning) {
 			yield(s.parent, "a plan's parent")
@@ -227,7 +237,7 @@ func (b *book) checkStore(m *machine.Machine) {
 		}
 	}
 	for i := range b.segments {
-		if name, kept := m.NeedsCheckpoint(int64(i + 1)); kept {
+		if name, kept := m.NeedsCheckpoint(int64(i + 1)); kept && name != "" {
 			if _, ok := b.w.store.get(name); !ok {
 				b.w.violate(LawCheckpointHeld, "checkpoint %q is kept, and not there", name)
 			}
@@ -239,7 +249,7 @@ func (b *book) checkStore(m *machine.Machine) {
 func (b *book) checkDisk(m *machine.Machine) {
 	b.needed(func(id int64, who string) {
 		name := b.segment(id).outcome.Checkpoint.ID
-		if _, ok := b.w.store.get(name); !ok {
+		if _, ok := b.w.store.get(name); !ok && name != "" {
 			b.w.violate(LawCheckpointHeld, "checkpoint %q of segment %d is deleted: it is %s", name, id, who)
 		}
 	})
@@ -278,7 +288,15 @@ func (b *book) checkTold(lease int64) {
 
 // checkEnd looks at a run that is over for good.
 func (b *book) checkEnd(m *machine.Machine) {
-	sum := int64(0)
+	sum, trained := int64(0), int64(0)
+	for i := range b.segments {
+		if s := &b.segments[i]; s.outcome != nil {
+			trained += s.steps
+		}
+	}
+	if trained != b.spent+b.lost {
+		b.w.violate(LawBudget, "%d steps were trained: %d are spent and %d were given back", trained, b.spent, b.lost)
+	}
 	for i := range b.members {
 		sum += b.members[i].spent
 		if limit := b.spec.Budget.Steps; limit > 0 && b.members[i].spent > limit {

@@ -14,7 +14,7 @@ type coordinator struct {
 	w      *world
 	m      *machine.Machine
 	inbox  []message
-	parked []address // workers that wait for work
+	parked []seeker // workers that wait for work
 	events []machine.Event
 	woken  bool  // a turn is on the agenda
 	timer  int64 // the newest wake-up's number: older ones are void
@@ -25,8 +25,15 @@ type coordinator struct {
 // wants another.
 type message struct {
 	from  address
-	input machine.Input // Report, Fail or Beat; nil for none
+	input machine.Input // Report, Fail, Scored or Beat; nil for none
 	asks  bool
+	has   memory // what it has in memory, if it asks
+}
+
+// seeker is a worker that wants work.
+type seeker struct {
+	address
+	has memory
 }
 
 // answer is what a worker hears.
@@ -35,6 +42,8 @@ type answer struct {
 	lease    int64 // of the report that is answered; 0: none is
 	accepted bool
 	task     *machine.Task
+	scored   int64 // the lease whose question about saving is answered; 0: none is
+	save     bool
 }
 
 // Limits of the loop, and how long its steps take.
@@ -183,31 +192,53 @@ func (c *coordinator) take(batch []message) []answer {
 		case machine.Fail:
 			a := c.handle(in)
 			answers = append(answers, answer{to: msg.from, lease: in.Lease, accepted: a.Refused == nil})
+		case machine.Scored:
+			a := c.handle(in)
+			if !a.Save {
+				c.w.book.checkSpared(in)
+			}
+			answers = append(answers, answer{to: msg.from, scored: in.Lease, save: a.Save})
 		case machine.Beat:
 			c.handle(in)
 			c.beats = append(c.beats, in)
 		case machine.Pause:
 			c.handle(in)
 		}
-		if msg.asks && !slices.Contains(c.parked, msg.from) {
-			c.parked = append(c.parked, msg.from)
+		if msg.asks {
+			c.park(seeker{msg.from, msg.has})
 		}
 	}
 	return answers
 }
 
+// park lets a worker wait for work. What it says last of its memory counts.
+func (c *coordinator) park(s seeker) {
+	if at := slices.IndexFunc(c.parked, func(p seeker) bool { return p.address == s.address }); at >= 0 {
+		c.parked[at] = s
+		return
+	}
+	c.parked = append(c.parked, s)
+}
+
 // assign leases waiting segments to waiting workers.
 func (c *coordinator) assign() []answer {
 	var out []answer
-	for len(c.parked) > 0 {
-		to := c.parked[0]
-		task := c.handle(machine.Ask{Worker: to.name()}).Task
-		if task == nil {
-			break
+	var idle []seeker
+	for k, s := range c.parked {
+		in := machine.Ask{Worker: s.name(), Others: len(c.parked) - k - 1 + len(idle), Member: s.has.member, Holds: s.has.segment}
+		c.w.book.asks = append(c.w.book.asks, in)
+		task := c.handle(in).Task
+		if task == nil { // but the next may have what another member needs
+			idle = append(idle, s)
+			if !c.w.plan.memory {
+				idle = append(idle, c.parked[k+1:]...)
+				break
+			}
+			continue
 		}
-		c.parked = c.parked[1:]
-		out = append(out, answer{to: to, task: task})
+		out = append(out, answer{to: s.address, task: task})
 	}
+	c.parked = idle
 	return out
 }
 
@@ -244,6 +275,7 @@ func (c *coordinator) commit() bool {
 		c.w.book.read(rows)
 		c.w.book.checkLive(c.m)
 	}
+	c.w.book.asks = c.w.book.asks[:0]
 	for _, b := range c.beats {
 		c.w.book.beat(b)
 	}
@@ -346,6 +378,7 @@ func (c *coordinator) dies() bool {
 func (w *world) kill() {
 	w.tally.Crashes++
 	w.coord = nil
+	w.book.asks = nil
 	if w.plan.faults.local {
 		for _, wk := range w.workers {
 			wk.life++

@@ -15,13 +15,16 @@
 //   - each decision, decided again from the books and from the replayed state, is
 //     the one recorded;
 //   - the state is the fold of the journal;
+//   - weights in a worker's memory only are continued by that worker and copied by
+//     nobody; when they are lost, the member falls back on what was last saved of
+//     it, and what it trains again is given back to the budget;
 //   - every lease ends in time, and every run comes to an end.
 //
 // A checkpoint here is the hash of everything its weights were ever trained with,
 // and the score follows from it: any mix-up of weights shows.
 //
 // Where to read: [Run] draws a plan for a seed (plan.go, faults.go); world.go is
-// time and the network; coordinator.go and worker.go are the two programs;
-// book.go and check.go know what must hold; agree.go compares with pbt.Train and
+// time and the network; coordinator.go and worker.go are the two programs, and
+// memory.go is what a worker remembers; book.go and check.go know what must hold; agree.go compares with pbt.Train and
 // runs with each other.
 package sim

@@ -18,6 +18,9 @@ const (
 	faultClock  = "clock"  // the clock jumps, either way
 	faultDisk   = "disk"   // the disk of the checkpoints fills up
 	faultChange = "change" // a run that has ended goes on with a larger budget
+	faultMemory = "memory" // workers that keep weights in memory lose them
+	faultSaving = "saving" // workers save what they need not, and do not save what they are told to
+	faultEvict  = "evict"  // trainers are told from outside to go away
 )
 
 // FaultNames lists the families of faults. "all" stands for every one, "none" for
@@ -25,6 +28,7 @@ const (
 func FaultNames() []string {
 	return []string{
 		faultCrash, faultStop, faultNet, faultDeath, faultSlow, faultTrain, faultScore, faultClock, faultDisk, faultChange,
+		faultMemory, faultSaving, faultEvict,
 	}
 }
 
@@ -70,13 +74,16 @@ type faults struct {
 	jump   float64 // per second
 	full   float64 // per checkpoint
 	change float64 // per end of the run
+	forget float64 // per segment, and per message about it
+	ignore float64 // per answer about saving
+	evict  float64 // per segment
 	local  bool    // workers are part of the coordinator's process: they die with it, and no network lies between
 }
 
 // drawFaults says what goes wrong in this run. Of many families each run leaves
 // some out and draws the others' rates: a run in which everything always breaks
 // reaches few states.
-func drawFaults(d dice, names []string) (faults, model) {
+func drawFaults(d, more dice, names []string) (faults, model) {
 	var f faults
 	var m model
 	f.local = d.yes(0.3)
@@ -100,6 +107,9 @@ func drawFaults(d dice, names []string) (faults, model) {
 			if d.yes(0.4) {
 				m.poison = d.rate(0.01, 0.4)
 			}
+			if more.yes(0.3) {
+				m.cliff = more.rate(0.01, 0.3)
+			}
 		case faultScore:
 			m.diverge, m.glitch = d.rate(0.003, 0.3), d.rate(0.01, 0.3)
 		case faultClock:
@@ -108,6 +118,12 @@ func drawFaults(d dice, names []string) (faults, model) {
 			f.full = d.rate(0.005, 0.1)
 		case faultChange:
 			f.change = 0.5
+		case faultMemory:
+			f.forget = more.rate(0.01, 0.5)
+		case faultSaving:
+			f.ignore = more.rate(0.01, 0.5)
+		case faultEvict:
+			f.evict = more.rate(0.01, 0.4)
 		}
 	}
 	if f.local {
@@ -143,7 +159,14 @@ type Tally struct {
 	Repairs    int64 `json:"repairs"`
 	Restarts   int64 `json:"restarts"`
 	Deleted    int64 `json:"deleted"`
-	Zombies    int64 `json:"zombies"` // reports on leases that others hold by then
+	Zombies    int64 `json:"zombies"`   // reports on leases that others hold by then
+	Unsaved    int64 `json:"unsaved"`   // outcomes without a checkpoint
+	InMemory   int64 `json:"in_memory"` // segments that started from weights that only their worker had
+	Spared     int64 `json:"spared"`    // checkpoints that need not be loaded: their worker had the weights
+	RolledBack int64 `json:"rolled_back"`
+	Forgotten  int64 `json:"forgotten"` // memories lost
+	Ignored    int64 `json:"ignored"`   // answers about saving
+	Evicted    int64 `json:"evicted"`
 }
 
 func (t *Tally) add(o Tally) {
@@ -157,5 +180,6 @@ func (t *Tally) fields() []*int64 {
 	return []*int64{
 		&t.Crashes, &t.Stops, &t.Resumes, &t.Lost, &t.Late, &t.Twice, &t.Stray, &t.Deaths, &t.Slow, &t.Refused, &t.Failures,
 		&t.NotFinite, &t.ClockJumps, &t.DiskFull, &t.Pauses, &t.Changes, &t.Copies, &t.Repairs, &t.Restarts, &t.Deleted, &t.Zombies,
+		&t.Unsaved, &t.InMemory, &t.Spared, &t.RolledBack, &t.Forgotten, &t.Ignored, &t.Evicted,
 	}
 }

@@ -21,10 +21,11 @@ const (
 	LawReplay         Law = "replay" // the state is the fold of the journal
 	LawFairTurns      Law = "fair turns"
 	LawBudget         Law = "budget"
-	LawSums           Law = "sums"   // steps, spent and counts add up
-	LawOrder          Law = "order"  // events come in an order that makes sense
-	LawPause          Law = "pause"  // a run stops to be mended when it must, and only then
-	LawEnds           Law = "ending" // every run comes to one
+	LawSums           Law = "sums"         // steps, spent and counts add up
+	LawOrder          Law = "order"        // events come in an order that makes sense
+	LawHeld           Law = "held weights" // those in memory go only to who has them, and are saved before others build on them
+	LawPause          Law = "pause"        // a run stops to be mended when it must, and only then
+	LawEnds           Law = "ending"       // every run comes to one
 	LawAgreement      Law = "agreement"
 	LawPanic          Law = "panic"
 )

@@ -26,6 +26,7 @@ func TestEachLawIsCaught(t *testing.T) {
 		machine.LawReplay:         LawReplay,
 		machine.LawFairTurns:      LawFairTurns,
 		machine.LawBudget:         LawBudget,
+		machine.LawHeld:           LawHeld,
 	}
 	defer func() { machine.Broken = machine.LawNone }()
 	for _, law := range machine.Laws() {

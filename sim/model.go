@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/seed-7a1a2db0/pbt"
@@ -27,6 +28,7 @@ type model struct {
 	glitch   float64 // how often a score is not finite though the weights are sound
 	fail     float64 // how often an attempt ends in an error or a panic
 	poison   float64 // share of hyperparameters under which every attempt does
+	cliff    float64 // share of steps from which on every attempt does
 }
 
 // fresh are new weights. first is the first random number at their seed.
@@ -78,8 +80,10 @@ func (m *model) bytes(w weights) int64 { return 50 + int64(w.hash%101) }
 
 // fault is how an attempt at a segment fails in the trainer, "" if it does not.
 // The text holds what real ones hold: quotes, newlines, bytes that are no UTF-8.
-func (m *model) fault(h pbt.Hypers, seed uint64) (machine.FailureKind, string) {
+func (m *model) fault(h pbt.Hypers, from int64, seed uint64) (machine.FailureKind, string) {
 	switch u := unit(seed ^ m.seed); {
+	case unit(mix(uint64(from))^m.seed^5) < m.cliff:
+		return machine.FailError, fmt.Sprintf("exit status 1: step %d never works", from)
 	case unit(hashHypers(h)^m.seed^4) < m.poison:
 		return machine.FailError, "exit status 1: these settings never work"
 	case u < m.fail/2:

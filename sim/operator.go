@@ -18,7 +18,11 @@ func (w *world) attend(m *machine.Machine) {
 			w.over = true
 			return
 		}
-		w.wish(enlarge(w.d, m.Spec()))
+		s := enlarge(w.d, m.Spec())
+		if w.lore.yes(0.4) {
+			s.SaveEvery = drawSaving(w.lore)
+		}
+		w.wish(s)
 	case machine.PhasePaused:
 		w.tally.Pauses++
 		w.pauses++
@@ -30,6 +34,12 @@ func (w *world) attend(m *machine.Machine) {
 		}
 		if w.pauses >= 3 { // mended at last
 			w.mend()
+		}
+	case machine.PhaseRunning:
+		if w.plan.faults.change > 0 && w.changes < 4 && w.lore.yes(0.15) { // somebody has second thoughts about saving
+			s := m.Spec()
+			s.SaveEvery = drawSaving(w.lore)
+			w.wish(s)
 		}
 	}
 	w.after(w.d.span(50*time.Millisecond, 20*time.Second), w.start)

@@ -22,6 +22,7 @@ type plan struct {
 	faults   faults
 	model    model
 	constant bool // the trainer stays as it is: nobody ever mends it
+	memory   bool // workers keep the weights of the last segment that they trained, and ask whether to save them
 }
 
 // drawPlan draws a whole plan. Sizes that are not 0 are given; leaving them to
@@ -36,15 +37,20 @@ func drawPlan(seed uint64, names []string, members, workers int) plan {
 		w = workers
 	}
 	p := plan{members: m, workers: w}
-	p.faults, p.model = drawFaults(newDice(seed, "faults"), names)
+	p.faults, p.model = drawFaults(newDice(seed, "faults"), newDice(seed, "more faults"), names)
 	d := newDice(seed, "spec")
 	p.spec = drawSpec(d, m, p.faults.lossy())
 	p.model.seed = d.r.Uint64()
 	p.model.minimize = p.spec.Goal == pbt.Minimize
 	p.model.grain = one(d, 0, 0, 0.25)
 	p.model.samples = d.yes(0.4)
+	saving := newDice(seed, "saving")
+	p.spec.SaveEvery = drawSaving(saving)
+	p.memory = p.spec.SaveEvery > 1 || saving.yes(0.5)
 	return p
 }
+
+func drawSaving(d dice) int { return one(d, 0, 0, 1, 1, 2, 3, 5, 10) }
 
 // drawMembers is mostly a small population: bugs live where few meet.
 func drawMembers(d dice) int {

@@ -114,6 +114,8 @@ const (
 	deleteEarly                     // deletes checkpoints before the journal knows that they are unneeded
 
 	keepGarbage // never deletes any
+
+	trustNumbers // takes weights in memory for a segment's because it has trained that segment, whoever's attempt was recorded
 )
 
 var _ machine.SpecFunc = (*world)(nil).specOf

@@ -49,7 +49,7 @@ func TestStories(t *testing.T) {
 // tell plays a story and returns it with what happens.
 func tell(t *testing.T, text string) string {
 	var out strings.Builder
-	s := &story{t: t, out: &out, tasks: map[string]*machine.Task{}}
+	s := &story{t: t, out: &out, tasks: map[string]*machine.Task{}, keeps: map[string]*machine.Task{}}
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "    ") {
 			continue // an earlier answer
@@ -72,6 +72,7 @@ type story struct {
 	rows  []row
 	now   int64
 	tasks map[string]*machine.Task // of each worker, the last it was given
+	keeps map[string]*machine.Task // of each worker, what it has trained and keeps in memory
 }
 
 func (s *story) play(verb string, args []string) {
@@ -84,7 +85,11 @@ func (s *story) play(verb string, args []string) {
 	case "run":
 		s.begin(args)
 	case "ask":
-		if a := s.handle(machine.Ask{Worker: worker}); a.Task != nil {
+		in := machine.Ask{Worker: worker}
+		if kept := s.keeps[worker]; kept != nil {
+			in.Holds, in.Member = kept.Segment, kept.Member
+		}
+		if a := s.handle(in); a.Task != nil {
 			s.tasks[worker] = a.Task
 			s.say("%s: train segment %d of member %d from step %d to %d, load %q, %s", worker, a.Task.Segment, a.Task.Member, a.Task.From, a.Task.From+a.Task.Steps, a.Task.Load, a.Task.Hypers)
 		} else {
@@ -94,6 +99,20 @@ func (s *story) play(verb string, args []string) {
 		score, err := strconv.ParseFloat(args[1], 64)
 		s.must(err)
 		s.refusal(s.handle(machine.Report{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: pbt.Score(score), Checkpoint: machine.Checkpoint{ID: t.Save, Bytes: 1}}))
+	case "score": // saves if it must, and keeps the weights
+		score, err := strconv.ParseFloat(args[1], 64)
+		s.must(err)
+		r := machine.Report{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: pbt.Score(score)}
+		if s.handle(machine.Scored{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: r.Score}).Save {
+			r.Checkpoint = machine.Checkpoint{ID: t.Save, Bytes: 1}
+			s.say("%s: saves %s", worker, t.Save)
+		} else {
+			s.say("%s: need not save", worker)
+		}
+		s.keeps[worker] = t
+		s.refusal(s.handle(r))
+	case "die": // its process, and its memory with it
+		delete(s.keeps, worker)
 	case "fail":
 		s.refusal(s.handle(failure(t, machine.FailError, strings.Join(args[1:], " "))))
 	case "beat":
@@ -143,7 +162,7 @@ func (s *story) refusal(a machine.Answer) {
 func (s *story) begin(args []string) {
 	settings := map[string]string{
 		"members": "2", "segment": "10", "steps": "30", "exploit": "truncation", "repair": "copy", "retries": "0",
-		"limit": "0", "timeout": "0s", "silence": "0s", "barrier": "no", "quorum": "1", "deadline": "0s",
+		"limit": "0", "timeout": "0s", "silence": "0s", "barrier": "no", "quorum": "1", "deadline": "0s", "save": "0",
 	}
 	for _, arg := range args {
 		name, value, _ := strings.Cut(arg, "=")
@@ -166,6 +185,7 @@ func (s *story) begin(args []string) {
 		Population: int(whole("members")), Space: pbt.MustSpace(pbt.LogUniform("lr", 1e-4, 1e-1)),
 		Segment: whole("segment"), Budget: pbt.Budget{Steps: whole("steps")}, Seed: 1,
 		Retries: int(whole("retries")), FailureLimit: int(whole("limit")), Timeout: span("timeout"), Silence: span("silence"),
+		SaveEvery: int(whole("save")),
 	}
 	p := &s.spec.Policy
 	p.Exploit = map[string]pbt.Exploit{"truncation": pbt.Truncation{Fraction: 0.5}, "tournament": pbt.Tournament{}, "none": pbt.NoExploit{}}[settings["exploit"]]
@@ -208,6 +228,8 @@ func describe(body machine.Body) string {
 		return fmt.Sprintf("%s: %s (%s), attempt %d, final: %t", about, e.Fault, e.Error, e.Attempt, e.Final)
 	case *machine.Refused:
 		return fmt.Sprintf("%s: %s", about, e.Why)
+	case *machine.RolledBack:
+		return fmt.Sprintf("%s: member %d to segment %d, %d outcomes and %d steps lost: %s", body.Kind(), member, segment, e.Segments, e.Lost, e.Why)
 	case *machine.MemberDone:
 		return fmt.Sprintf("%s: member %d, %s", body.Kind(), member, e.Reason)
 	case *machine.RunEnded:

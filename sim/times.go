@@ -20,6 +20,9 @@ func (b *book) handled() {
 		b.leases[id-1].age.hidden += hidden
 		b.leases[id-1].silence.hidden += hidden
 	}
+	for i := range b.members {
+		b.members[i].waits.hidden += hidden
+	}
 	b.sitting.hidden += hidden
 	b.gathering.hidden += hidden
 	b.lastHandle, b.setBack = b.w.now, 0
@@ -56,6 +59,12 @@ func (b *book) checkTimes() {
 		}
 		if limit, silence := b.spec.Silence, b.elapsed(n.silence); limit > 0 && silence > limit+slack {
 			b.w.violate(LawLeaseEnds, "lease %d has been silent for %s, allowed are %s", id, silence, limit)
+		}
+	}
+	for i := range b.members {
+		p := &b.members[i]
+		if limit := b.patience(); p.inMemory(b) && limit > 0 && b.elapsed(p.waits) > limit+slack {
+			b.w.violate(LawLeaseEnds, "member %d has been waiting for %s with its weights for %s, allowed are %s", i, p.holder, b.elapsed(p.waits), limit)
 		}
 	}
 	if b.phase != machine.PhaseRunning {

@@ -18,12 +18,16 @@ type worker struct {
 	asked int64 // the newest question's number
 	last  int64 // the newest lease it was ever given
 	job   *job  // nil: idle
+	has   memory
+	had   memory // before the segment that it trains now, or has trained last
 }
 
 // job is a segment in a worker's hands.
 type job struct {
 	task    *machine.Task
 	start   weights
+	scored  bool          // its question whether to save is open
+	end     weights       // what it has come to then
 	outcome machine.Input // what it reports, again and again until somebody answers
 }
 
@@ -67,8 +71,10 @@ func (w *world) startWorkers() {
 
 func (wk *worker) reborn() {
 	wk.life++
-	wk.job = nil
-	wk.rename()
+	wk.job, wk.has, wk.had = nil, memory{}, memory{}
+	if !wk.w.plan.memory || wk.w.lore.yes(0.3) { // else a new process in an old place
+		wk.rename()
+	}
 	wk.ask()
 }
 
@@ -104,7 +110,7 @@ const (
 func (wk *worker) ask() {
 	wk.asked++
 	mine := wk.asked
-	wk.tell(message{from: wk.address(), asks: true})
+	wk.tell(message{from: wk.address(), asks: true, has: wk.has})
 	if wk.w.plan.faults.local {
 		return
 	}
@@ -116,11 +122,19 @@ func (wk *worker) ask() {
 }
 
 func (wk *worker) hear(a answer) {
+	if a.scored != 0 {
+		wk.hearWhetherToSave(a)
+		return
+	}
 	if j := wk.job; a.lease != 0 && j != nil && j.outcome != nil && j.task.Lease == a.lease {
 		if a.accepted {
 			wk.w.book.checkTold(a.lease)
 		}
 		wk.job = nil
+		if wk.dropsMemory() {
+			wk.die()
+			return
+		}
 		wk.ask()
 	}
 	if a.task == nil || a.task.Lease <= wk.last || wk.job != nil {
@@ -148,6 +162,7 @@ func (wk *worker) begin(t *machine.Task) {
 		wk.after(w.d.whole(0, load+long+int64(50*time.Millisecond)), wk.die)
 	}
 	wk.after(int64(beatEvery), func() { wk.beat(j) })
+	wk.mayBeEvicted(j, load+long)
 }
 
 // beat says that the worker is alive, for as long as it has the job.
@@ -172,10 +187,13 @@ func (wk *worker) die() {
 // load takes the parent's checkpoint, which must be there and be the right one as
 // long as the lease lives.
 func (wk *worker) load(j *job) {
-	if wk.job != j {
+	if wk.job != j || j.outcome != nil {
 		return
 	}
 	t := j.task
+	if wk.recall(j) {
+		return
+	}
 	if t.Parent == 0 {
 		j.start = wk.w.model.fresh(first(t.WeightSeed))
 		return
@@ -203,11 +221,22 @@ func (wk *worker) save(j *job) {
 		return
 	}
 	w, t := wk.w, j.task
-	if kind, text := w.model.fault(t.Hypers, t.Seed); kind != "" {
+	if kind, text := w.model.fault(t.Hypers, t.From, t.Seed); kind != "" {
 		wk.finish(j, failure(t, kind, text))
 		return
 	}
 	theta := w.model.step(j.start, t.Hypers, first(t.Seed))
+	if w.plan.memory {
+		wk.has = memory{t.Segment, t.Member, t.Save, theta}
+		wk.askWhetherToSave(j, theta)
+		return
+	}
+	wk.publish(j, theta)
+}
+
+// publish saves what a segment has come to, and reports.
+func (wk *worker) publish(j *job, theta weights) {
+	w, t := wk.w, j.task
 	if w.d.yes(w.plan.faults.full) {
 		w.store.full = true
 	}
@@ -220,12 +249,18 @@ func (wk *worker) save(j *job) {
 		w.violate(LawWeights, "lease %d publishes %q, which exists", t.Lease, t.Save)
 	}
 	wk.after(w.d.span(time.Millisecond, 100*time.Millisecond), func() {
-		wk.finish(j, machine.Report{
-			Lease: t.Lease, Segment: t.Segment, Member: t.Member,
-			Score: w.model.score(theta), Samples: w.model.single(theta), Metrics: machine.Metrics{"quality": pbt.Score(theta.quality)},
-			Checkpoint: machine.Checkpoint{ID: t.Save, Bytes: w.model.bytes(theta), Digest: fmt.Sprintf("%016x", theta.hash)},
-		})
+		r := w.outcome(t, theta)
+		r.Checkpoint = machine.Checkpoint{ID: t.Save, Bytes: w.model.bytes(theta), Digest: fmt.Sprintf("%016x", theta.hash)}
+		wk.finish(j, r)
 	})
+}
+
+// outcome is what a segment's report says, without a checkpoint.
+func (w *world) outcome(t *machine.Task, theta weights) machine.Report {
+	return machine.Report{
+		Lease: t.Lease, Segment: t.Segment, Member: t.Member,
+		Score: w.model.score(theta), Samples: w.model.single(theta), Metrics: machine.Metrics{"quality": pbt.Score(theta.quality)},
+	}
 }
 
 // finish reports, and asks for more in the same breath.
@@ -234,9 +269,15 @@ func (wk *worker) finish(j *job, outcome machine.Input) {
 		return
 	}
 	j.outcome = outcome
+	if _, failed := outcome.(machine.Fail); failed {
+		wk.has = memory{} // nobody knows what it holds
+	}
 	if wk.w.plan.faults.local {
 		wk.job = nil
-		wk.tell(message{from: wk.address(), input: outcome, asks: true})
+		if wk.dropsMemory() {
+			wk.has = wk.lessMemory()
+		}
+		wk.tell(message{from: wk.address(), input: outcome, asks: true, has: wk.has})
 		return
 	}
 	wk.report(j)

@@ -14,6 +14,7 @@ type world struct {
 	plan  plan
 	model *model
 	d     dice // what happens
+	lore  dice // what happens to what workers remember
 	tally Tally
 
 	now    int64 // true time: nanoseconds since the world began
@@ -41,7 +42,7 @@ type world struct {
 const epoch = int64(1_700_000_000) * int64(time.Second)
 
 func newWorld(seed uint64, p plan) *world {
-	w := &world{plan: p, d: newDice(seed, "world"), store: newStore(), specs: []machine.Spec{p.spec}}
+	w := &world{plan: p, d: newDice(seed, "world"), lore: newDice(seed, "memory"), store: newStore(), specs: []machine.Spec{p.spec}}
 	w.model = &w.plan.model
 	w.book = newBook(w)
 	return w
@@ -140,7 +141,7 @@ func (w *world) calm() {
 // mend ends the trainer's own faults.
 func (w *world) mend() {
 	if !w.plan.constant {
-		w.model.fail, w.model.poison = 0, 0
+		w.model.fail, w.model.poison, w.model.cliff = 0, 0, 0
 	}
 }
 
@@ -171,6 +172,10 @@ func (w *world) mislabelled() {
 // or who there is.
 func (w *world) stray() {
 	w.tally.Stray++
+	if w.plan.memory && !w.plan.faults.local && w.lore.yes(0.3) {
+		w.strayAsk()
+		return
+	}
 	if len(w.book.alive) > 0 && len(w.store.names) > 0 && w.d.yes(0.3) {
 		w.mislabelled()
 		return
