@@ -99,7 +99,7 @@ func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error
 	t := j.task
 	work := trainer.Job{
 		Segment: trainer.Segment{Member: t.Member, ID: t.Segment, From: t.From, Steps: t.Steps, Hypers: t.Hypers, Seed: t.Seed},
-		Lease:   t.Lease, Parent: t.Parent, Save: staged, WeightSeed: t.WeightSeed,
+		Lease:   t.Lease, Parent: t.Parent, Save: staged, Name: t.Save, WeightSeed: t.WeightSeed,
 		Stop: j.stop, Grace: e.config.Grace, Progress: e.config.Progress,
 	}
 	if e.lazy {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime/debug"
 	"time"
 )
@@ -25,6 +26,7 @@ type Job struct {
 	Parent     int64  // segment whose weights it starts from; 0: fresh ones
 	Load       string // directory of those weights; "" for fresh ones, and for those only this slot holds
 	Save       string // empty directory to write the new ones into
+	Name       string // what the new checkpoint will be called, like the last element of a later job's Load
 	WeightSeed uint64 // of fresh weights
 
 	// Wanted tells, once the segment is evaluated, whether its weights must be saved;
@@ -37,6 +39,19 @@ type Job struct {
 	// Progress is told how far the segment is, for people who look on; it may be nil.
 	// It must return at once.
 	Progress func(Progress)
+}
+
+// memory is whose weights a slot has: a segment's, as one attempt at it left them.
+// Two attempts at a segment draw other random numbers, and so the segment alone does
+// not tell whether it is those weights that a job starts from.
+type memory struct {
+	segment int64  // 0: none
+	name    string // of the checkpoint that the attempt was to write
+}
+
+// serves tells whether a job starts from these weights.
+func (m memory) serves(job *Job) bool {
+	return job.Parent != 0 && m.segment == job.Parent && (job.fromMemory() || filepath.Base(job.Load) == m.name)
 }
 
 // fromMemory tells whether the job starts from weights that only its slot holds.
@@ -85,12 +100,12 @@ func InProcess(fresh New) Slot { return &inProcess{fresh: fresh} }
 type inProcess struct {
 	fresh   New
 	trainer Trainer
-	holds   int64 // the segment whose weights trainer holds; 0: none
+	holds   memory
 }
 
-func (s *inProcess) Close() error { s.trainer, s.holds = nil, 0; return nil }
+func (s *inProcess) Close() error { s.trainer, s.holds = nil, memory{}; return nil }
 
-func (s *inProcess) Holds() int64 { return s.holds }
+func (s *inProcess) Holds() int64 { return s.holds.segment }
 
 func (s *inProcess) Train(ctx context.Context, job Job) (res Result, err error) {
 	finished := false
@@ -98,7 +113,7 @@ func (s *inProcess) Train(ctx context.Context, job Job) (res Result, err error) 
 		if finished {
 			return
 		}
-		s.trainer, s.holds = nil, 0 // after an error nobody knows what it holds
+		s.trainer, s.holds = nil, memory{} // after an error nobody knows what it holds
 		if v := recover(); v != nil {
 			err = &PanicError{v, debug.Stack()}
 		}
@@ -107,7 +122,7 @@ func (s *inProcess) Train(ctx context.Context, job Job) (res Result, err error) 
 		return res, err
 	}
 	start := time.Now()
-	s.holds = 0
+	s.holds = memory{}
 	if err := s.trainer.Step(ctx, job.Segment); err != nil {
 		return res, stepError(ctx, err)
 	}
@@ -125,7 +140,7 @@ func (s *inProcess) Train(ctx context.Context, job Job) (res Result, err error) 
 		}
 	}
 	res.Save, _ = since(start)
-	s.holds, finished = job.ID, true
+	s.holds, finished = memory{job.ID, job.Name}, true
 	return res, nil
 }
 
@@ -133,7 +148,7 @@ func (s *inProcess) Train(ctx context.Context, job Job) (res Result, err error) 
 func (s *inProcess) prepare(job Job, res *Result) (err error) {
 	start := time.Now()
 	defer func() { res.Load, _ = since(start) }()
-	if s.trainer != nil && job.Parent != 0 && s.holds == job.Parent {
+	if s.trainer != nil && s.holds.serves(&job) {
 		return nil
 	}
 	if job.fromMemory() {

@@ -34,7 +34,7 @@ func (d diary) Save(dir string) error { return d.note("save " + dir) }
 func (d diary) Load(dir string) error { return d.note("load " + dir) }
 
 func job(id, parent int64) trainer.Job {
-	j := trainer.Job{Segment: trainer.Segment{ID: id, Steps: 1}, Parent: parent, Save: "new"}
+	j := trainer.Job{Segment: trainer.Segment{ID: id, Steps: 1}, Parent: parent, Save: "new", Name: "old"}
 	if parent != 0 {
 		j.Load = "old"
 	}
