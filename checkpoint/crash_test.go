@@ -349,7 +349,7 @@ func everyFsyncIsNeeded(t *testing.T, life func(checkpoint.FS, ledger) error) {
 }
 
 // What Publish costs: n files, d directories: n+d+3 fsyncs, and a look at each
-// file; a large file is looked at twice, and not read.
+// file and at what holds them; a large file is looked at twice, and not read.
 func TestOperationsOfOnePublish(t *testing.T) {
 	one, more := files{"w": "1"}, files{"w": "1", "d/x": "2", "d/y": "3", "e/": ""}
 	for _, c := range []struct {
@@ -358,10 +358,10 @@ func TestOperationsOfOnePublish(t *testing.T) {
 		syncs, looks int
 		reads        bool
 	}{
-		{one, atOnce, 4, 1, true},
-		{more, atOnce, 3 + 1 + 3, 3, true},
-		{one, 0, 4, 2 + 1, false},
-		{more, 2, 3 + 1 + 3, 2*3 + 1, false},
+		{one, atOnce, 4, 1 + 1, true},
+		{more, atOnce, 3 + 1 + 3, 1 + 3, true},
+		{one, 0, 4, 1 + 2 + 1, false},
+		{more, 2, 3 + 1 + 3, 1 + 2*3 + 1, false},
 	} {
 		mem := checkpointtest.NewMem()
 		disk := checkpointtest.NewFault(mem, nil)

@@ -48,6 +48,23 @@ func wantUnhashed(t *testing.T, s *checkpoint.Store, want ...string) {
 	}
 }
 
+// The times of a small checkpoint are not recorded: it is read.
+func TestUnchangedReadsWhatWasHashedAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	publish(t, s, "s1", files{"w": "123"})
+	if err := s.Unchanged("s1"); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "s1", "w"), []byte("923"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var corrupt *checkpoint.CorruptError
+	if err := s.Unchanged("s1"); !errors.As(err, &corrupt) || corrupt.Problem != checkpoint.WrongHash {
+		t.Errorf("%v, want %s", err, checkpoint.WrongHash)
+	}
+}
+
 func TestHashLater(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, checkpoint.WithHashAtOnce(3))

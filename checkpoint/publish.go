@@ -76,6 +76,13 @@ func (s *Store) publish(staged, id string) (Info, error) {
 
 // readStaged lists what the trainer saved and refuses what cannot be published.
 func (s *Store) readStaged(staged string) (tree, error) {
+	info, err := s.disk.Lstat(staged)
+	if err != nil {
+		return tree{}, err
+	}
+	if !info.IsDir() { // a link, perhaps, to what the next Open sweeps away
+		return tree{}, &treeError{".", "is no directory any more: save into the one that was named, and leave it where it is"}
+	}
 	t, err := readTree(s.disk, staged)
 	if err != nil {
 		return tree{}, err

@@ -200,3 +200,18 @@ func TestConcurrentPublishes(t *testing.T) {
 	}
 	wantEmpty(t, filepath.Join(dir, ".staging"), filepath.Join(dir, ".trash"))
 }
+
+// A directory that was moved away, with a link in its place, would be swept away
+// later from under its name.
+func TestPublishRefusesALinkInTheDirectorysPlace(t *testing.T) {
+	s := open(t, t.TempDir())
+	staged := stage(t, s, "s1", files{"w": "1"})
+	if err := errors.Join(os.Rename(staged, staged+"x"), os.Symlink(staged+"x", staged)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Publish(staged, "s1")
+	wantErr(t, err, checkpoint.ErrRefused, "is no directory any more")
+	if s.Has("s1") {
+		t.Error("it was published")
+	}
+}

@@ -38,22 +38,26 @@ func inode(info fs.FileInfo) uint64 {
 }
 
 // Unchanged looks whether the files of the checkpoint id are as they were when
-// they were published, by their sizes and times. It reads the manifest and no
-// file, so it suits the moment before a load. It returns ErrMissing, a
+// they were published, by their sizes and times. Of files it reads only those of a
+// checkpoint that was hashed at once, which are small, and whose times were not
+// recorded; so it suits the moment before a load. It returns ErrMissing, a
 // *CorruptError, which is ErrChanged for files that were written to, or the
 // disk's own error.
 //
 // In a copy of the run (cp -r, rsync, another disk) files have other times; so
 // they have after a touch of everything. There only the sizes are compared, and
-// the hashes tell the rest: Verify. The times of a checkpoint that was hashed at
-// once were not recorded. A file that was touched alone is ErrChanged here, and
+// the hashes tell the rest: Verify. A file that was touched alone is ErrChanged here, and
 // in good order to Verify, if it has been hashed.
 func (s *Store) Unchanged(id string) error {
 	if err := CheckID(id); err != nil {
 		return explain("look at", id, err)
 	}
-	m, _, err := s.readManifest(id)
-	if err == nil {
+	m, encoded, err := s.readManifest(id)
+	switch {
+	case err != nil:
+	case m.Version == hashedVersion && !s.HashesLater(m.info(id, encoded).Bytes):
+		err = s.compareFiles(id, m)
+	default:
 		_, err = s.unchanged(id, m)
 	}
 	if err != nil {

@@ -68,14 +68,19 @@ func (s *Store) examine(id string) (found Examined, err error) {
 		_, err := s.unchanged(id, m)
 		return found, err
 	}
+	return found, s.compareFiles(id, m)
+}
+
+// compareFiles reads the files of a checkpoint and compares them with their entries.
+func (s *Store) compareFiles(id string, m *manifest) error {
 	h := hashers.Get().(*hasher)
 	defer hashers.Put(h)
 	for _, want := range m.Files {
 		if _, err := s.compareFile(h, id, want, nil); err != nil {
-			return found, err
+			return err
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // addHashes puts the hashes into the manifest's entries, if there are any yet.

@@ -51,7 +51,7 @@ type generator struct{ *rand.Rand }
 func pick[T any](g *generator, from []T) T { return from[g.IntN(len(from))] }
 
 var (
-	someTexts = []string{"x", "digits", "none", "all", "90s", "1.5h", "10GB", "1GiB", "sgd", "a b", "é", "{lr}", "true", "", "a=b", "0s", "-5m", "../x", "q\"\\\n", "truncation", "perturb", "maximize"}
+	someTexts = []string{"x", "digits", "none", "all", "90s", "1.5h", "10GB", "1GiB", "sgd", "a b", "é", "{lr}", "true", "", "a=b", "0s", "-5m", "../x", "q\"\\\n", "truncation", "perturb", "maximize", "http://127.0.0.1:5000", "$PBT_WEBHOOK"}
 	someNames = []string{"lr", "a", "b.c", "log", "bool", "uniform", "when", "x y", "größe", "constnt", "", "steps", "name", "json", "zero"}
 	someNums  = []string{"0", "1", "2", "-1", "0.5", "1.0", "1e2", "1e-5", "20", "0.2", "100001", "-0.25", "3.5", "9007199254740993"}
 )

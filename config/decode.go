@@ -118,6 +118,8 @@ func (d *decoder) experiment(doc *node) *Experiment {
 		e.Trainer = d.trainer(v.value("trainer"), e, d.params)
 		e.Initial = d.initial(v.value("initial"), e, d.params)
 	}
+	e.Sinks = d.sinks(v.sub("sinks", sinks), e.Name)
+	e.Notify = d.notify(v.sub("notify", notify))
 	e.SaveEvery = d.saveEvery(v.value("save"), e.Trainer)
 	e.Policy = d.policy(v, e.Population)
 	e.Segment = d.segment(v, e)

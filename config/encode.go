@@ -139,6 +139,8 @@ func (e Experiment) encode() (*node, error) {
 			"everything", boolNode(e.Keep.Everything), "bytes", encodeSize(e.Keep.Bytes)),
 		"save", encodeSave(e.SaveEvery),
 		"trainer", encodeTrainer(e.Trainer),
+		"sinks", encodeSinks(e.Sinks),
+		"notify", encodeNotify(e.Notify),
 	), nil
 }
 

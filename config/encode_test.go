@@ -72,7 +72,7 @@ func roundTrip(t testing.TB, e *Experiment) {
 // TestStoredExperiments: an experiment that an old journal holds stays readable,
 // and means what it meant. Add a file when a field is added; never change one.
 func TestStoredExperiments(t *testing.T) {
-	for stored, file := range map[string]string{"v1": "everything", "v2": "everything_v2", "v2_client": "client"} {
+	for stored, file := range map[string]string{"v1": "everything", "v2": "everything_v2", "v2_client": "client", "v3": "sinks"} {
 		data, err := os.ReadFile("testdata/stored/" + stored + ".json")
 		if err != nil {
 			t.Fatal(err)
@@ -209,6 +209,9 @@ func TestChanges(t *testing.T) {
 		{"trainer={builtin: digits, slots: 2}", `trainer.command: [python, train.py, "{save}"] is gone; trainer.gpus: none is gone; trainer.gpus_per_slot: 1 is gone; ` +
 			"trainer.cpus_per_slot: 1 is gone; trainer.pin: false is gone; trainer.memory: none is gone; trainer.start_timeout: 10m is gone; trainer.step_timeout: none is gone; " +
 			`trainer.save_timeout: 1h is gone; trainer.silence: 5m is gone; trainer.grace: 30s is gone; trainer.score: {json: score} is gone; trainer.env: {} is gone; trainer.workdir: "." is gone`, "trainer.builtin: digits is new"},
+		{"sinks={tensorboard: {dir: logs}, wandb: {project: p}}", "sinks.tensorboard: {dir: logs} is new; sinks.wandb: {project: p, mode: offline, python: python3} is new", ""},
+		{"sinks.mlflow.uri=http://127.0.0.1:5000", "sinks.mlflow: {uri: \"http://127.0.0.1:5000\", experiment: x} is new", ""},
+		{"notify={command: [mail, me], on: [best]}", "notify.on: [finish, pause, trouble] → [best]; notify.command: [mail, me] is new", ""},
 		{"seed=2", "", "seed: 1 → 2"},
 		{"name=z", "", "name: x → z"},
 		{"population=8", "", "population: 20 → 8; peers.min_scored: 10 → 4"},

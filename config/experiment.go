@@ -40,6 +40,8 @@ type Experiment struct {
 	Keep         machine.Keep
 	SaveEvery    int // 1: every ready point; N: lazily, but at least each N-th of a member
 	Trainer      Trainer
+	Sinks        Sinks
+	Notify       Notify
 }
 
 // Trainer says what trains: one of Builtin and Command is set. For a built-in

@@ -86,6 +86,10 @@ var experiment = record{fields: []field{
 		doc: "When a member saves. `each`: at every ready point. `lazy`: only when a decision may need it: likely donors, each N-th ready point, a stop, the end. A crash loses what a member trained since its last save; it is trained again. For trainers that stay alive between segments; with a `barrier`, every ready point is saved all the same."},
 	{key: "trainer", shape: trainer, required: true, example: "{command: [python, train.py], slots: 2}",
 		doc: "What trains. Either a trainer that is built into the program, or any command."},
+	{key: "sinks", shape: sinks, def: "{}", example: "{tensorboard: {}, mlflow: {uri: http://127.0.0.1:5000}}", resume: true,
+		doc: "Where else to show the run: each sink is fed from the journal, and changes nothing in the run."},
+	{key: "notify", shape: notify, def: "{}", example: "{webhook: $PBT_WEBHOOK, on: [finish, pause, trouble]}", resume: true,
+		doc: "Whom to tell when something happens."},
 }}
 
 var metric = record{fields: []field{

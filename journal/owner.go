@@ -21,9 +21,13 @@ const lockName = "lock"
 // Refused is not refused at once: a process killed a moment ago may not be gone
 // yet, and whoever merely asks for the owner ([OwnerOf]) holds the lock for some
 // microseconds.
+//
+// A child of a killed process holds the lock too, between its fork and its exec:
+// longer, on a machine that is short of time.
 const (
-	lockPatience = 250 * time.Millisecond
-	lockPause    = 10 * time.Millisecond
+	lockPatience  = 250 * time.Millisecond
+	lockPause     = 10 * time.Millisecond
+	childPatience = 5 * time.Second
 )
 
 // Owner is the process that runs a run.
@@ -65,6 +69,9 @@ func Own(dir string, who Owner) (*Lock, error) {
 		return nil, fmt.Errorf("take ownership of run %s: %w", dir, err)
 	}
 	held, err := heldByOther(f, unix.LOCK_EX, lockPatience)
+	if held && err == nil && gone(readOwner(f)) {
+		held, err = heldByOther(f, unix.LOCK_EX, childPatience)
+	}
 	switch {
 	case err != nil:
 		err = fmt.Errorf("take ownership of run %s: %w", dir, err)
@@ -108,7 +115,11 @@ func OwnerOf(dir string) (Owner, bool, error) {
 	if !held {
 		return Owner{}, false, nil
 	}
-	return readOwner(f), true, nil
+	o := readOwner(f)
+	if gone(o) { // a child that it was just starting has the lock for a moment
+		return Owner{}, false, nil
+	}
+	return o, true, nil
 }
 
 // heldByOther tries to lock a file for some time and tells whether another
@@ -148,7 +159,7 @@ func readOwner(f *os.File) Owner {
 // gone tells whether a process is known to have ended.
 func gone(o Owner) bool {
 	host, err := os.Hostname()
-	return err == nil && host == o.Host && errors.Is(unix.Kill(o.PID, 0), unix.ESRCH)
+	return err == nil && o.PID != 0 && host == o.Host && errors.Is(unix.Kill(o.PID, 0), unix.ESRCH)
 }
 
 func writeOwner(f *os.File, who Owner) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -206,5 +207,36 @@ func owner(t *testing.T, dir string, want Owner, owned bool) {
 	got, ok, err := OwnerOf(dir)
 	if err != nil || ok != owned || got != want {
 		t.Fatalf("owner: got %v %v %v, want %v %v", got, ok, err, want, owned)
+	}
+}
+
+// What a killed process was just starting has its lock until it begins: that is no owner.
+func TestAnOwnerThatIsGoneOwnsNothing(t *testing.T) {
+	child := exec.Command("true")
+	if err := child.Run(); err != nil {
+		t.Skip(err)
+	}
+	dir, gone := t.TempDir(), me()
+	gone.PID = child.Process.Pid
+	lock, err := Own(dir, gone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, owned, err := OwnerOf(dir); owned || err != nil {
+		t.Errorf("it is owned by %v, %v", o, err)
+	}
+	next := make(chan error, 1)
+	go func() {
+		l, err := Own(dir, me())
+		if err == nil {
+			err = l.Release()
+		}
+		next <- err
+	}()
+	if err := lock.Release(); err != nil {
+		t.Error(err)
+	}
+	if err := <-next; err != nil {
+		t.Error(err)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"time"
 
@@ -51,17 +50,18 @@ func NewClient(c Client) (Slot, error) {
 type clientSlot struct {
 	Client
 	live    *session   // with the living program; nil for none
-	holds   int64      // the segment whose weights it has
-	used    bool       // it has trained before
-	hypers  pbt.Hypers // of what it trained last
-	crashes int        // starts in a row after which nothing was finished
+	holds   memory     // whose weights it has
+	used    bool       // it has been given a segment
+	failed  bool       // its last one failed, and it may be about to end
+	hypers  pbt.Hypers // of that one
+	crashes int        // programs in a row that finished nothing
 }
 
 func (s *clientSlot) Holds() int64 {
-	if s.live == nil || s.live.ended() {
+	if s.live == nil || s.unfit() != nil {
 		return 0
 	}
-	return s.holds
+	return s.holds.segment
 }
 
 // Close lets the program go: it is told that there is no more work.
@@ -73,60 +73,122 @@ func (s *clientSlot) Close() error {
 	return nil
 }
 
-func (s *clientSlot) Train(ctx context.Context, job Job) (res Result, err error) {
-	if s.live != nil && s.mustRestart(&job) {
-		s.live.leave(s.grace())
-		s.live = nil
+func (s *clientSlot) Train(ctx context.Context, job Job) (Result, error) {
+	res, again, err := s.try(ctx, &job)
+	if again {
+		res, _, err = s.try(ctx, &job)
 	}
-	if job.fromMemory() && (s.live == nil || s.holds != job.Parent) {
-		return res, ErrLost
+	return res, err
+}
+
+// try trains a segment, once. Again says that it was given to a program that was
+// about to end anyway: another one is to have it.
+func (s *clientSlot) try(ctx context.Context, job *Job) (res Result, again bool, err error) {
+	why := s.unfit()
+	if why == nil && s.live != nil {
+		why = s.mustRestart(job)
 	}
-	if err := s.prepare(ctx, &job, &res); err != nil {
-		return res, err
+	why = s.letGo(ctx, why)
+	if job.fromMemory() && (s.live == nil || !s.holds.serves(job)) {
+		return res, false, lost(why)
 	}
-	s.mark(&job)
-	s.used, s.hypers = true, job.Hypers
-	t := turn{session: s.live, slot: s, ctx: ctx, job: &job}
-	held := s.holds
-	s.holds = 0
+	s.mark(job)
+	if err := s.prepare(ctx, job, &res); err != nil {
+		return res, false, err
+	}
+	veteran, failed, held := s.used, s.failed, s.holds
+	s.used, s.hypers, s.holds = true, job.Hypers, memory{}
+	t := turn{session: s.live, slot: s, ctx: ctx, job: job}
 	err = t.run(held, &res)
 	t.close()
-	if err != nil {
-		if !t.alive { // nobody knows what it holds, or does
-			s.live.kill()
-			s.live = nil
-			s.crashes++
-		}
-		return res, err
+	s.failed = err != nil
+	switch {
+	case err == nil:
+		s.holds, s.crashes = memory{job.ID, job.Name}, 0
+		return res, false, nil
+	case t.alive:
+		return res, false, err
+	case ctx.Err() != nil:
+		s.live.callOff(s.grace())
+	default: // nobody knows what it holds, or does
+		s.live.kill()
 	}
-	s.holds, s.crashes = job.ID, 0
-	return res, nil
+	again = veteran && t.ended && !t.loaded && (failed || s.live.process.Err() == nil)
+	if s.live = nil; again {
+		s.note("the trainer was about to end: another one gets the segment")
+	} else {
+		s.crashes++
+	}
+	return res, again, err
 }
 
-// mustRestart tells whether a segment needs a new process.
-func (s *clientSlot) mustRestart(job *Job) bool {
-	if s.live.ended() || !s.live.quiet() {
-		return true
+func lost(why error) error {
+	if why == nil {
+		return ErrLost
 	}
+	return fmt.Errorf("%w: %v", ErrLost, why) // whatever it is, it is not this segment's fault
+}
+
+// unfit is why the program cannot be given another segment, whichever that is.
+func (s *clientSlot) unfit() error {
+	if s.live == nil {
+		return nil
+	}
+	return s.live.idle()
+}
+
+// mustRestart is why a segment needs a new process.
+func (s *clientSlot) mustRestart(job *Job) error {
 	if !s.used {
-		return false
+		return nil
 	}
 	if job.Parent == 0 && !s.live.hello.Fresh {
-		return true
+		return errors.New("it makes fresh weights only at its start")
 	}
-	return slices.ContainsFunc(s.live.hello.RestartOn, func(name string) bool {
+	for _, name := range s.live.hello.RestartOn {
 		before, _ := s.hypers.Get(name)
 		now, _ := job.Hypers.Get(name)
-		return before != now
-	})
+		if before != now {
+			return fmt.Errorf("its restart_on names %s, which changes", name)
+		}
+	}
+	return nil
 }
 
-// prepare has a living program, started if need be.
+// letGo ends the program, if there is a reason why. The log tells it.
+func (s *clientSlot) letGo(ctx context.Context, why error) error {
+	switch {
+	case why == nil:
+		return nil
+	case errors.Is(why, errHungUp): // it may be on its way out
+		why = s.live.gone(ctx, s.grace(), "between two segments", s.live.readErr)
+		s.live.kill()
+	case errors.Is(why, errRefused):
+		s.live.kill()
+	default:
+		s.live.leave(s.grace())
+	}
+	s.note("the trainer was let go: " + why.Error())
+	s.live = nil
+	return why
+}
+
+// prepare has a living program, started if need be. A stop of the run ends that too:
+// what has not begun is not finished in time.
 func (s *clientSlot) prepare(ctx context.Context, job *Job, res *Result) error {
 	if s.live != nil {
 		return nil
 	}
-	if err := s.backOff(ctx, job); err != nil {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-job.Stop:
+			cancel(ErrPreempted)
+		case <-ctx.Done():
+		}
+	}()
+	if err := s.backOff(ctx); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -139,13 +201,13 @@ func (s *clientSlot) prepare(ctx context.Context, job *Job, res *Result) error {
 		s.crashes++
 		return err
 	}
-	s.live, s.holds, s.used = live, 0, false
+	s.live, s.holds, s.used, s.failed = live, memory{}, false, false
 	res.Start = time.Since(start)
 	return nil
 }
 
 // backOff waits before a program is started that has crashed before.
-func (s *clientSlot) backOff(ctx context.Context, job *Job) error {
+func (s *clientSlot) backOff(ctx context.Context) error {
 	if s.crashes == 0 {
 		return nil
 	}
@@ -158,8 +220,6 @@ func (s *clientSlot) backOff(ctx context.Context, job *Job) error {
 	select {
 	case <-timer.C:
 		return nil
-	case <-job.Stop:
-		return ErrPreempted
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -168,13 +228,15 @@ func (s *clientSlot) backOff(ctx context.Context, job *Job) error {
 // turn is the conversation about one segment.
 type turn struct {
 	*session
-	slot  *clientSlot
-	ctx   context.Context
-	job   *Job
-	told  bool // that the run is to stop
-	alive bool // the program may go on living though the segment failed
-	timer *time.Timer
-	limit string // what the timer is for
+	slot   *clientSlot
+	ctx    context.Context
+	job    *Job
+	told   bool // that the run is to stop
+	loaded bool // it has said so
+	ended  bool // the program, by itself
+	alive  bool // the program may go on living though the segment failed
+	timer  *time.Timer
+	limit  string // what the timer is for
 }
 
 func (t *turn) close() {
@@ -184,11 +246,23 @@ func (t *turn) close() {
 	t.watch(nil, 0)
 }
 
+// gone says what a connection that has ended means.
+func (t *turn) gone(err error) error {
+	err = t.session.gone(t.ctx, t.slot.grace(), "in the middle of a segment", err)
+	select {
+	case <-t.process.Done():
+		t.ended = t.ctx.Err() == nil
+	default:
+	}
+	return err
+}
+
 // run is the whole of it: segment, loaded, report, save, saved.
-func (t *turn) run(held int64, res *Result) error {
+func (t *turn) run(held memory, res *Result) error {
 	if t.job.Progress != nil {
 		t.watch(t.progress, t.job.Lease)
 	}
+	defer context.AfterFunc(t.ctx, func() { t.conn.Close() })() // nobody waits for a trainer that does not read
 	start := time.Now()
 	t.within(t.slot.StepTimeout, "step_timeout", "from the start of a segment to its report")
 	if err := t.send(t.segment(held)); err != nil {
@@ -198,6 +272,9 @@ func (t *turn) run(held int64, res *Result) error {
 	if err != nil {
 		return err
 	}
+	if t.loaded = true; !t.isAbout(loaded.Lease) {
+		return t.wrongLease(loaded, loaded.Lease)
+	}
 	if err := t.checkEcho(loaded); err != nil {
 		return err
 	}
@@ -206,11 +283,11 @@ func (t *turn) run(held int64, res *Result) error {
 	if err != nil {
 		return err
 	}
-	if report.Lease != t.job.Lease {
-		return t.refuse("report: lease %d is not the current one, which is %d", report.Lease, t.job.Lease)
+	if !t.isAbout(report.Lease) {
+		return t.wrongLease(report, report.Lease)
 	}
 	took, start := since(start)
-	res.Eval = min(took, time.Duration(report.Eval*float64(time.Second)))
+	res.Eval = time.Duration(min(report.Eval, took.Seconds()) * float64(time.Second))
 	res.Train = took - res.Eval
 	res.Evaluation = evaluation(report)
 	return t.save(res, start)
@@ -230,16 +307,16 @@ func (t *turn) save(res *Result, start time.Time) error {
 	}
 	saved, err := await[*protocol.Saved](t)
 	if err != nil {
-		return err
+		return whileSaving(t.job.Save, err)
 	}
-	if saved.Lease != t.job.Lease {
-		return t.refuse("saved: lease %d is not the current one, which is %d", saved.Lease, t.job.Lease)
+	if !t.isAbout(saved.Lease) {
+		return t.wrongLease(saved, saved.Lease)
 	}
 	res.Save, _ = since(start)
 	return nil
 }
 
-func (t *turn) segment(held int64) *protocol.Segment {
+func (t *turn) segment(held memory) *protocol.Segment {
 	j := t.job
 	m := &protocol.Segment{
 		Lease: j.Lease, Segment: j.ID, Member: j.Member, Start: protocol.StartLoad, Load: j.Load,
@@ -248,7 +325,7 @@ func (t *turn) segment(held int64) *protocol.Segment {
 	switch {
 	case j.Parent == 0:
 		m.Start = protocol.StartFresh
-	case j.Parent == held:
+	case held.serves(j):
 		m.Start, m.Load = protocol.StartHold, ""
 	}
 	return m
@@ -279,9 +356,6 @@ func (t *turn) progress(p *protocol.Progress) {
 
 // checkEcho is law 6: what is in force must be what was asked for.
 func (t *turn) checkEcho(m *protocol.Loaded) error {
-	if m.Lease != t.job.Lease {
-		return t.refuse("loaded: lease %d is not the current one, which is %d", m.Lease, t.job.Lease)
-	}
 	for name, want := range t.job.Hypers.All() {
 		got, ok := m.Hypers.Get(name)
 		switch {
@@ -326,7 +400,7 @@ var ErrTimeout = errors.New("the trainer took too long")
 // await waits for the message that comes next. Whatever else comes is an error.
 func await[M protocol.Message](t *turn) (M, error) {
 	var none M
-	silence := t.silence(t.slot.Silence)
+	silence := t.listenFor(t.slot.Silence)
 	defer silence.stop()
 	for {
 		var due <-chan time.Time
@@ -351,11 +425,11 @@ func await[M protocol.Message](t *turn) (M, error) {
 			return none, t.refuse("%s: not now; want %s or failed", m.Type(), none.Type())
 		case <-stop:
 			t.told = true
-			_ = t.send(&protocol.Stop{Reason: "the run is to stop", Grace: t.job.Grace.Seconds()}) // if it is gone, that is noticed
+			_ = t.send(&protocol.Stop{Reason: "the run is to stop", Grace: t.graceLeft().Seconds()}) // if it is gone, that is noticed
 		case <-due:
 			return none, fmt.Errorf("%w: %s\n%s", ErrTimeout, t.limit, t.process.Tail())
-		case <-silence.c():
-			if quiet := silence.check(); quiet {
+		case <-silence.look():
+			if silence.over() {
 				return none, fmt.Errorf("%w: not even a heartbeat came for %s (trainer.silence)\n%s", ErrTimeout, t.slot.Silence, t.process.Tail())
 			}
 		case <-t.ctx.Done():
@@ -366,8 +440,8 @@ func await[M protocol.Message](t *turn) (M, error) {
 
 // failed is what the trainer says of its own failure.
 func (t *turn) failed(m *protocol.Failed) error {
-	if m.Lease != t.job.Lease {
-		return t.refuse("failed: lease %d is not the current one, which is %d", m.Lease, t.job.Lease)
+	if !t.isAbout(m.Lease) {
+		return t.wrongLease(m, m.Lease)
 	}
 	switch m.Kind {
 	case protocol.FailedPreempted:
@@ -379,9 +453,22 @@ func (t *turn) failed(m *protocol.Failed) error {
 	return errors.New(m.Error)
 }
 
+// publishing is the share of the grace that is kept for what comes after the
+// trainer's last word.
+const publishing = 10 // a tenth
+
+// graceLeft is what a trainer has of the time in which the run is to stop.
+func (t *turn) graceLeft() time.Duration {
+	return t.job.Grace - min(time.Second, t.job.Grace/publishing)
+}
+
+func (t *turn) isAbout(lease int64) bool { return lease == t.job.Lease }
+
+func (t *turn) wrongLease(m protocol.Message, lease int64) error {
+	return t.refuse("%s: lease %d is not the current one, which is %d", m.Type(), lease, t.job.Lease)
+}
+
 // refuse answers a message that makes no sense, and fails the segment with it.
 func (t *turn) refuse(format string, args ...any) error {
-	err := fmt.Errorf(format, args...)
-	_ = t.send(&protocol.Error{Error: err.Error(), Fatal: true}) // for its author; it is killed anyway
-	return fmt.Errorf("the trainer's message was refused: %w", err)
+	return t.reject(fmt.Errorf(format, args...))
 }

@@ -93,7 +93,7 @@ func (s *commandSlot) Train(ctx context.Context, job Job) (Result, error) {
 		return Result{}, err
 	}
 	if err := s.await(ctx, p); err != nil {
-		return Result{}, err
+		return Result{}, whileSaving(job.Save, err)
 	}
 	res := Result{Train: time.Since(start), Saved: true}
 	last := out.last()

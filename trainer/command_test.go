@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -23,12 +25,41 @@ import (
 const asEngine = "PBT_TEST_RUN_THIS"
 
 func TestMain(m *testing.M) {
+	if script := os.Getenv(asTrainer); script != "" {
+		perform(script)
+	}
 	if script := os.Getenv(asEngine); script != "" {
 		_, err := try(context.Background(), trainer.ScoreSource{JSON: "score"}, "", "/bin/sh", "-c", script)
 		fmt.Println(err)
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(leavingNothing(m.Run))
+}
+
+// leavingNothing runs the tests, and fails if they leave goroutines or directories.
+func leavingNothing(run func() int) (code int) {
+	dir, err := os.MkdirTemp("", "pbt-trainer-*")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv("TMPDIR", dir) // where sockets are made
+	before := runtime.NumGoroutine()
+	if code = run(); flag.Lookup("test.fuzz").Value.String() != "" {
+		return code // fuzzing has goroutines of its own
+	}
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() { // the last are just returning
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			fmt.Printf("goroutines are left:\n%s\n", stacks[:runtime.Stack(stacks, true)])
+			return 1
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
+		fmt.Println("left behind:", left)
+		return 1
+	}
+	return code
 }
 
 // try runs a program for one segment.

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/seed-7a1a2db0/pbt/protocol"
 	"github.com/seed-7a1a2db0/pbt/trainer/process"
@@ -92,10 +95,28 @@ func (h *Host) start(args, extra []string, remove []string, see func(stderr bool
 	})
 }
 
+// noRoom is how much room a disk has at most that is full.
+const noRoom = 1 << 20
+
+// whileSaving adds to a failure what a program may not have said: that the disk is
+// full. That is not the segment's fault.
+func whileSaving(dir string, err error) error {
+	var disk unix.Statfs_t
+	if unix.Statfs(dir, &disk) == nil && disk.Blocks > 0 && disk.Bavail*uint64(disk.Bsize) < noRoom {
+		return fmt.Errorf("%w, where the checkpoint is to be: %w", syscall.ENOSPC, err)
+	}
+	return err
+}
+
 // mark separates segments in the log.
 func (h *Host) mark(job *Job) {
+	h.note(fmt.Sprintf("segment %d, member %d, lease %d", job.ID, job.Member, job.Lease))
+}
+
+// note tells something in the log.
+func (h *Host) note(text string) {
 	if h.Log != nil {
-		h.Log.Mark(fmt.Sprintf("segment %d, member %d, lease %d", job.ID, job.Member, job.Lease))
+		h.Log.Mark(text)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"net"
 	"os"
@@ -25,7 +26,8 @@ type session struct {
 	hello    *protocol.Hello
 	messages chan protocol.Message // closed when the connection has ended
 	readErr  error                 // why, once it has
-	heard    atomic.Int64          // when the last message came, Unix nanoseconds
+	heard    atomic.Int64          // how many messages have come
+	spoilt   error                 // why it cannot be given another segment, once that is known
 	sending  sync.Mutex
 	written  []byte
 
@@ -38,11 +40,20 @@ type session struct {
 
 // Limits of a conversation.
 const (
-	beatInterval  = 5 * time.Second
-	sendTimeout   = time.Minute // a program that reads nothing for so long is gone
-	maxSocketPath = 107         // what fits into a sockaddr_un
+	beatInterval  = 5 * time.Second  // at most; less where silence is to be noticed sooner
+	silentTicks   = 4                // looks in a row without a message, that are silence
+	sendTimeout   = 10 * time.Second // a program that reads nothing for so long hangs
+	farewell      = time.Second      // between hanging up on a segment that was called off and SIGKILL
+	maxSocketPath = 107              // what fits into a sockaddr_un
 	socketName    = "socket"
 	messageBuffer = 4 // a well-behaved program has one on its way
+)
+
+// What ends a conversation, beside the program's end.
+var (
+	errRefused = errors.New("the trainer's message was refused")
+	errCut     = errors.New("its connection ended in the middle of a message")
+	errHungUp  = errors.New("the trainer closed its connection between two segments")
 )
 
 // begin starts the program and shakes hands.
@@ -53,7 +64,7 @@ func (s *clientSlot) begin(ctx context.Context, extra []string) (*session, error
 			fmt.Errorf("%w: it did not say hello within trainer.start_timeout, which is %s", ErrTimeout, s.StartTimeout))
 		defer cancel()
 	}
-	listener, dir, err := listen()
+	listener, dir, err := listen(s.RunDir)
 	if err != nil {
 		return nil, err
 	}
@@ -64,22 +75,44 @@ func (s *clientSlot) begin(ctx context.Context, extra []string) (*session, error
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	live := &session{process: p, messages: make(chan protocol.Message, messageBuffer)}
-	if err := live.shakeHands(ctx, listener, s); err != nil {
+	if err = live.connect(ctx, listener); err == nil {
+		go live.read()
+		err = live.shakeHands(ctx, s)
+	}
+	if err != nil {
 		live.kill()
 		return nil, err
 	}
 	return live, nil
 }
 
+// socketDir is how the names of a run's sockets' directories begin.
+func socketDir(runDir string) string {
+	h := fnv.New32a()
+	h.Write([]byte(runDir))
+	return fmt.Sprintf("pbt-%08x-", h.Sum32())
+}
+
+// SweepSockets removes the sockets that a former engine of a run left behind, if it
+// was killed at the very moment of starting a trainer. The run must be the caller's alone.
+func SweepSockets(runDir string) {
+	for _, dir := range []string{os.TempDir(), "/tmp"} {
+		left, _ := filepath.Glob(filepath.Join(dir, socketDir(runDir)+"*")) // a pattern that cannot be read finds nothing
+		for _, path := range left {
+			_ = os.RemoveAll(path) // another user's, by a rare chance
+		}
+	}
+}
+
 // listen opens a socket in a directory that nobody else may enter.
-func listen() (*net.UnixListener, string, error) {
-	dir, err := os.MkdirTemp("", "pbt-")
+func listen(runDir string) (*net.UnixListener, string, error) {
+	dir, err := os.MkdirTemp("", socketDir(runDir))
 	if err == nil && len(filepath.Join(dir, socketName)) > maxSocketPath { // a long TMPDIR
 		os.Remove(dir)
-		dir, err = os.MkdirTemp("/tmp", "pbt-")
+		dir, err = os.MkdirTemp("/tmp", socketDir(runDir))
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("make a directory for the trainer's socket: %w", err)
+		return nil, "", fmt.Errorf("make a directory for the trainer's socket (TMPDIR says where): %w", err)
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, socketName), Net: "unix"})
 	if err != nil {
@@ -89,8 +122,8 @@ func listen() (*net.UnixListener, string, error) {
 	return l, dir, nil
 }
 
-// shakeHands waits until the program has connected and said hello.
-func (l *session) shakeHands(ctx context.Context, listener *net.UnixListener, s *clientSlot) error {
+// connect waits until the program has connected.
+func (l *session) connect(ctx context.Context, listener *net.UnixListener) error {
 	type accepted struct {
 		conn net.Conn
 		err  error
@@ -113,73 +146,87 @@ func (l *session) shakeHands(ctx context.Context, listener *net.UnixListener, s 
 			return fmt.Errorf("wait for the trainer's connection: %w", a.err)
 		}
 		l.conn = a.conn
+		return nil
 	case <-l.process.Done():
 		return giveUp(fmt.Errorf("the trainer ended before it connected to $%s (a program that does not speak pbt's protocol needs placeholders in its command, such as {lr} and {save}): %w", protocol.EnvSocket, died(l.process)))
 	case <-ctx.Done():
 		return giveUp(fmt.Errorf("%w\n%s", context.Cause(ctx), l.process.Tail()))
 	}
-	listener.Close()
-	go l.read()
+}
+
+// shakeHands waits until the program has said hello, and welcomes it.
+func (l *session) shakeHands(ctx context.Context, s *clientSlot) error {
 	select {
 	case m, open := <-l.messages:
 		if !open {
-			return fmt.Errorf("the trainer's connection ended before it said hello: %w\n%s", l.readErr, l.process.Tail())
+			return l.gone(ctx, s.grace(), "before it said hello", l.readErr)
 		}
 		hello, ok := m.(*protocol.Hello)
 		if !ok {
-			err := fmt.Errorf("%s: the first message must be hello", m.Type())
-			_ = l.send(&protocol.Error{Error: err.Error(), Fatal: true})
-			return fmt.Errorf("the trainer's message was refused: %w", err)
+			return l.reject(fmt.Errorf("%s: the first message must be hello", m.Type()))
 		}
 		l.hello = hello
 	case <-ctx.Done():
 		return fmt.Errorf("%w\n%s", context.Cause(ctx), l.process.Tail())
 	}
-	return l.send(&protocol.Welcome{
-		Protocol: protocol.Version, Engine: "pbt " + s.Version, Slot: s.Slot, Run: s.RunDir, Beat: beatInterval.Seconds(),
+	beat := beatInterval
+	if s.Silence > 0 {
+		beat = min(beat, s.Silence/silentTicks)
+	}
+	err := l.send(&protocol.Welcome{
+		Protocol: protocol.Version, Engine: "pbt " + s.Version, Slot: s.Slot, Run: s.RunDir, Beat: beat.Seconds(),
 	})
+	if err != nil {
+		return l.gone(ctx, s.grace(), "before it was welcomed", err)
+	}
+	return nil
 }
 
-// read hears the program until its connection ends.
+// read hears the program until its connection ends, or makes no sense.
 func (l *session) read() {
 	defer close(l.messages)
+	if err := l.hear(); isEnd(err) {
+		l.readErr = err
+	} else {
+		l.readErr = l.reject(err)
+		l.conn.Close()
+	}
+}
+
+func (l *session) hear() error {
 	in := bufio.NewReaderSize(l.conn, 64<<10)
 	var line []byte
-	second, count := int64(0), 0
+	began, second, count := time.Now(), int64(0), 0
 	for {
 		var err error
 		if line, err = readLine(in, line[:0]); err != nil {
-			l.readErr = err
-			return
+			return err
 		}
-		now := time.Now()
-		l.heard.Store(now.UnixNano())
-		if now.Unix() != second {
-			second, count = now.Unix(), 0
+		l.heard.Add(1)
+		if now := int64(time.Since(began) / time.Second); now != second {
+			second, count = now, 0
 		}
 		if count++; count > protocol.MaxRate {
-			l.readErr = l.reject(fmt.Errorf("more than %d messages in a second", protocol.MaxRate))
-			return
+			return fmt.Errorf("more than %d messages in a second", protocol.MaxRate)
 		}
 		m, err := protocol.FromTrainer(line)
 		if err != nil {
-			l.readErr = l.reject(err)
-			return
+			return err
 		}
 		switch m := m.(type) {
 		case *protocol.Beat:
 		case *protocol.Progress:
-			l.tell(m, now.Unix())
+			l.tell(m, second)
 		default:
 			l.messages <- m
 		}
 	}
 }
 
-// reject tells the program what was wrong with its message.
+// reject tells the program, for its author, what was wrong with its message.
 func (l *session) reject(err error) error {
 	_ = l.send(&protocol.Error{Error: err.Error(), Fatal: true}) // it is killed anyway
-	return fmt.Errorf("the trainer's message was refused: %w", err)
+	return fmt.Errorf("%w: %w", errRefused, err)
 }
 
 var errTooLong = fmt.Errorf("a message of more than %d bytes", protocol.MaxMessage)
@@ -191,12 +238,12 @@ func readLine(in *bufio.Reader, line []byte) ([]byte, error) {
 		line = append(line, part...)
 		switch {
 		case len(line) > protocol.MaxMessage+1:
-			return nil, fmt.Errorf("the trainer's message was refused: %w", errTooLong)
+			return nil, errTooLong
 		case err == nil:
 			return line[:len(line)-1], nil
 		case errors.Is(err, bufio.ErrBufferFull):
 		case errors.Is(err, io.EOF) && len(line) > 0:
-			return nil, fmt.Errorf("its connection ended in the middle of a message: %.80q", line)
+			return nil, fmt.Errorf("%w: %.80q", errCut, line)
 		default:
 			return nil, err
 		}
@@ -236,54 +283,69 @@ func (l *session) send(m protocol.Message) error {
 	return err
 }
 
-// ended tells whether the program or its connection is gone.
-func (l *session) ended() bool {
+// idle is why a program that has nothing to do cannot be given something: it has
+// ended, or has done what nobody asked for. It is called between two segments.
+func (l *session) idle() error {
+	if l.spoilt == nil {
+		l.spoilt = l.look()
+	}
+	return l.spoilt
+}
+
+func (l *session) look() error {
 	select {
 	case <-l.process.Done():
-		return true
+		return fmt.Errorf("the trainer ended between two segments: %w", died(l.process))
+	case m, open := <-l.messages:
+		switch {
+		case open:
+			return l.reject(fmt.Errorf("%s: not now, between two segments", m.Type()))
+		case isEnd(l.readErr):
+			return errHungUp
+		}
+		return l.readErr
 	default:
-		return false
+		return nil
 	}
 }
 
-// quiet tells whether the program has said nothing that it was not asked.
-func (l *session) quiet() bool {
-	select {
-	case <-l.messages: // a message, or the end of the connection
-		return false
-	default:
-		return true
+// gone says why a connection has ended, or cannot be written to. The reason is what
+// its program died of, if it did.
+func (l *session) gone(ctx context.Context, grace time.Duration, when string, err error) error {
+	switch {
+	case ctx.Err() != nil: // it was hung up on
+		return context.Cause(ctx)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: it has read nothing of what it was told for %s\n%s", ErrTimeout, sendTimeout, l.process.Tail())
+	case !isEnd(err):
+		return fmt.Errorf("%w\n%s", err, l.process.Tail())
+	case errors.Is(err, errCut):
+		when += fmt.Sprintf(" (%v)", err)
 	}
-}
-
-// gone is the error of a connection that has ended. The reason is what its program
-// died of, if it did.
-func (t *turn) gone(err error) error {
-	if !isEnd(err) {
-		return fmt.Errorf("%w\n%s", err, t.process.Tail())
-	}
-	timer := time.NewTimer(t.slot.grace())
+	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
-	case <-t.process.Done():
+	case <-l.process.Done():
 	case <-timer.C:
-		t.process.Kill()
-		return fmt.Errorf("the trainer closed its connection in the middle of a segment, and went on running\n%s", t.process.Tail())
-	case <-t.ctx.Done():
-		return context.Cause(t.ctx)
+		return fmt.Errorf("the trainer closed its connection %s, and went on running\n%s", when, l.process.Tail())
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return fmt.Errorf("the trainer ended in the middle of a segment: %w", died(t.process))
+	return fmt.Errorf("the trainer ended %s: %w", when, died(l.process))
 }
 
-// isEnd tells whether a connection has just ended, without saying why.
+// isEnd tells whether a connection has ended for no reason of its own.
 func isEnd(err error) bool {
-	for _, end := range []error{nil, io.EOF, net.ErrClosed, syscall.EPIPE, syscall.ECONNRESET} {
+	for _, end := range []error{nil, errCut, io.EOF, net.ErrClosed, syscall.EPIPE, syscall.ECONNRESET} {
 		if errors.Is(err, end) {
 			return true
 		}
 	}
 	return false
 }
+
+// termStatus is what shells exit with when SIGTERM has ended what they ran.
+const termStatus = 128 + int(syscall.SIGTERM)
 
 // died says how a program ended, with the last of its output. SIGTERM, which pbt
 // did not send, is what those send who take a machine away.
@@ -293,7 +355,7 @@ func died(p *process.Process) error {
 	switch {
 	case err == nil:
 		return fmt.Errorf("exit status 0\n%s", p.Tail())
-	case errors.As(err, &exit) && exit.Signal() == syscall.SIGTERM && !exit.Stopped:
+	case errors.As(err, &exit) && (exit.Signal() == syscall.SIGTERM || exit.Status() == termStatus) && !exit.Stopped:
 		return fmt.Errorf("%w: %w", ErrPreempted, err)
 	}
 	return err
@@ -319,6 +381,14 @@ func (l *session) kill() {
 	l.hangUp()
 }
 
+// callOff ends a segment that is not wanted any more: a client that sees its
+// connection end has a moment to put away what it holds.
+func (l *session) callOff(grace time.Duration) {
+	l.conn.Close()
+	l.process.Stop(min(grace, farewell))
+	l.hangUp()
+}
+
 // hangUp closes the connection and waits for its reader.
 func (l *session) hangUp() {
 	if l.conn == nil {
@@ -329,40 +399,42 @@ func (l *session) hangUp() {
 	}
 }
 
-// silenceTimer notices when nothing has come for a while.
-type silenceTimer struct {
-	l     *session
-	limit time.Duration
-	timer *time.Timer
+// silence notices when nothing has come for a while. It counts looks rather than
+// time: a pbt that was stopped itself (Ctrl-Z) must not take that for the trainer's silence.
+type silence struct {
+	session *session
+	ticker  *time.Ticker // nil: nobody minds
+	heard   int64
+	quiet   int
 }
 
-func (l *session) silence(limit time.Duration) *silenceTimer {
-	s := &silenceTimer{l: l, limit: limit}
+func (l *session) listenFor(limit time.Duration) *silence {
+	s := &silence{session: l, heard: l.heard.Load()}
 	if limit > 0 && l.hello.Beats {
-		s.timer = time.NewTimer(limit)
+		s.ticker = time.NewTicker(max(1, limit/silentTicks))
 	}
 	return s
 }
 
-func (s *silenceTimer) c() <-chan time.Time {
-	if s.timer == nil {
+func (s *silence) look() <-chan time.Time {
+	if s.ticker == nil {
 		return nil
 	}
-	return s.timer.C
+	return s.ticker.C
 }
 
-// check tells whether the limit is over, and else waits on.
-func (s *silenceTimer) check() bool {
-	left := s.limit - time.Since(time.Unix(0, s.l.heard.Load()))
-	if left <= 0 {
-		return true
+// over tells, at each look, whether there have been enough of them.
+func (s *silence) over() bool {
+	if heard := s.session.heard.Load(); heard != s.heard {
+		s.heard, s.quiet = heard, 0
+		return false
 	}
-	s.timer.Reset(left)
-	return false
+	s.quiet++
+	return s.quiet >= silentTicks
 }
 
-func (s *silenceTimer) stop() {
-	if s.timer != nil {
-		s.timer.Stop()
+func (s *silence) stop() {
+	if s.ticker != nil {
+		s.ticker.Stop()
 	}
 }

@@ -318,8 +318,8 @@ func (v *victim) files(checkpoint func(segment int64) string, segments int64) {
 	v.t.Helper()
 	want := []string{"checkpoints", "experiment.yaml", "journal.sqlite", "lock"}
 	have := slices.DeleteFunc(list(v.t, v.dir, "d"), func(name string) bool {
-		// A reader's, or the owner's; and what programs have printed.
-		return name == "journal.sqlite-shm" || name == "journal.sqlite-wal" || name == "logs"
+		return name == "journal.sqlite-shm" || name == "journal.sqlite-wal" || // a reader's, or the owner's
+			name == logDir // of programs
 	})
 	if !slices.Equal(have, want) {
 		v.t.Errorf("the run's directory holds %v, want %v", have, want)

@@ -51,6 +51,13 @@ func (p *progress) begin(dir string, m *machine.Machine) {
 	}
 }
 
+// tellLink tells where the dashboard is.
+func (p *progress) tellLink(link string) {
+	if p.screen != nil {
+		p.show("dashboard: %s\n", link)
+	}
+}
+
 // observe is called by the engine with every batch of durable events.
 func (p *progress) observe(v engine.View) {
 	if p.screen == nil { // quiet, or opening the run, which has events too

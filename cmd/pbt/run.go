@@ -17,6 +17,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/protocol"
+	"github.com/seed-7a1a2db0/pbt/trainer"
 	"github.com/seed-7a1a2db0/pbt/trainer/process"
 )
 
@@ -29,6 +30,7 @@ type runFlags struct {
 	asJSON  bool
 	quiet   bool
 	verbose bool
+	web     runWebFlags
 }
 
 func (f *runFlags) add(c *cobra.Command) {
@@ -37,6 +39,7 @@ func (f *runFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "print nothing but the end")
 	c.Flags().BoolVar(&f.verbose, "verbose", false, "tell every copy")
 	jsonFlag(c, &f.asJSON)
+	f.web.add(c)
 }
 
 // options are the assignments as config knows them.
@@ -119,10 +122,12 @@ func (f *runFlags) config(cmd *cobra.Command, exp *config.Experiment) (engine.Co
 		return engine.Config{}, nil, err
 	}
 	show := newProgress(cmd.ErrOrStderr(), exp, f.quiet, f.verbose)
-	return engine.Config{
+	c := engine.Config{
 		Dir: f.dir, Version: version, SpecOf: config.SpecOf, Slots: exp.Trainer.Slots, NewSlot: newSlot, Observe: show.observe,
 		Grace: exp.Trainer.Grace,
-	}, show, nil
+	}
+	f.web.observe(&c)
+	return c, show, nil
 }
 
 // MaxRunsPerName bounds the search for a directory that is free.
@@ -149,6 +154,10 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 		return errors.Join(err, e.Close())
 	}
 	show.begin(f.dir, e.Machine())
+	if err := f.web.begin(cmd, show); err != nil {
+		show.end()
+		return errors.Join(err, e.Close(), f.web.end())
+	}
 	over := make(chan struct{})
 	go func() {
 		select {
@@ -159,6 +168,7 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 	}()
 	phase, err := e.Run(cmd.Context())
 	close(over)
+	err = errors.Join(err, f.web.end())
 	show.end()
 	if err != nil {
 		return err
@@ -182,6 +192,7 @@ func sweepTrainers(dir string) error {
 	if err != nil {
 		return err
 	}
+	trainer.SweepSockets(dir)
 	_, err = process.Sweep(protocol.EnvRunDir + "=" + dir)
 	return err
 }

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/config"
+	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/protocol"
+	"github.com/seed-7a1a2db0/pbt/rehearsal"
+	"github.com/seed-7a1a2db0/pbt/trainer"
+)
+
+// checkFlags are those of pbt check.
+type checkFlags struct {
+	runFlags
+	steps int64
+	limit time.Duration
+	keep  bool
+}
+
+func newCheck() *cobra.Command {
+	var f checkFlags
+	c := &cobra.Command{
+		Use: "check FILE", Short: "Rehearse an experiment's trainer for a minute, before a run", Args: cobra.ExactArgs(1),
+		Long: `Try the trainer of an experiment file: train short segments, save, load in a fresh process, train on,
+with other seeds and hyperparameters; and tell what is wrong, what that means, and what the run will
+take. The trainer sees ordinary segments. Nothing is left behind.
+
+Exit code 0 if nothing is wrong (there may be warnings), 1 if something is, 2 for a bad file.`,
+		Example: "  pbt check experiment.yaml\n  pbt check experiment.yaml --steps 100 --time 10m",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			source, err := os.ReadFile(args[0])
+			if err != nil {
+				return usageError{fmt.Errorf("read the experiment file: %w", err)}
+			}
+			home, err := filepath.Abs(filepath.Dir(args[0]))
+			if err != nil {
+				return err
+			}
+			exp, err := config.Parse(args[0], source, append(f.options(cmd), config.Dir(home))...)
+			if err != nil {
+				return err
+			}
+			if f.steps < 0 || f.limit <= 0 {
+				return usageError{errors.New("--steps and --time must be above 0")}
+			}
+			return f.check(cmd, exp)
+		},
+	}
+	f.add(c)
+	c.Flags().StringVar(&f.dir, "dir", "", "a directory on the disk that the run will use (default: runs, or the current one)")
+	c.Flags().Int64Var(&f.steps, "steps", 0, "training steps of a rehearsed segment (default: the experiment's, or as many as the time allows)")
+	c.Flags().DurationVar(&f.limit, "time", rehearsal.DefaultLimit, "what can be left out is, after so long")
+	c.Flags().BoolVar(&f.keep, "keep", false, "keep the rehearsal's directory, with the trainer's output in logs/")
+	return c
+}
+
+func (f *checkFlags) add(c *cobra.Command) {
+	c.Flags().StringArrayVar(&f.sets, "set", nil, "set a value of the experiment file: path=value (may be repeated)")
+	c.Flags().IntVar(&f.slots, "slots", 0, "trainers at a time (default: as in the experiment file)")
+	c.Flags().BoolVar(&f.quiet, "quiet", false, "print nothing but the end")
+	jsonFlag(c, &f.asJSON)
+}
+
+// check rehearses in a directory of its own, and tells what it has found.
+func (f *checkFlags) check(cmd *cobra.Command, exp *config.Experiment) (err error) {
+	dir, err := f.tempDir()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, sweepTrainers(dir))
+		if f.keep {
+			fmt.Fprintf(cmd.ErrOrStderr(), "kept: %s\n", dir)
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
+	c, err := f.config(cmd, exp, dir)
+	if err != nil {
+		return err
+	}
+	report, err := rehearsal.Run(cmd.Context(), c)
+	if errors.Is(err, errInterrupted) {
+		return errInterrupted
+	}
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		err = printJSON(cmd, report)
+	} else {
+		err = showReport(cmd.OutOrStdout(), exp, report)
+	}
+	if err == nil && report.Worst() == rehearsal.Wrong {
+		err = silent{errors.New("something is wrong with the trainer")}
+	}
+	return err
+}
+
+// config wires the rehearsal to the slots that a run would use.
+func (f *checkFlags) config(cmd *cobra.Command, exp *config.Experiment, dir string) (rehearsal.Config, error) {
+	var c rehearsal.Config
+	spec, err := exp.Spec()
+	if err != nil {
+		return c, err
+	}
+	newSlot, err := slotsOf(exp, dir, cmd.ErrOrStderr())
+	if err != nil {
+		return c, err
+	}
+	store, err := checkpoint.Open(filepath.Join(dir, engine.CheckpointDir))
+	if err != nil {
+		return c, err
+	}
+	free, err := freeBytes(dir)
+	if err != nil {
+		return c, err
+	}
+	c = rehearsal.Config{
+		NewSlot: newSlot, Store: store, Spec: spec, Metric: exp.Metric, Slots: exp.Trainer.Slots, Kind: kindOf(exp),
+		Steps: f.steps, Limit: f.limit, Grace: rehearsal.DefaultGrace, Free: free,
+		Memory: func() int64 { return rehearsal.MemoryOf(protocol.EnvRunDir + "=" + dir) },
+	}
+	if exp.Trainer.Builtin == "" {
+		c.Grace = min(exp.Trainer.Grace, trainer.DefaultStopGrace)
+	}
+	if !f.quiet {
+		c.Say = func(text string) { fmt.Fprintf(cmd.ErrOrStderr(), "… %s\n", clean(text)) }
+	}
+	return c, nil
+}
+
+func kindOf(exp *config.Experiment) rehearsal.Kind {
+	switch {
+	case exp.Trainer.Builtin != "":
+		return rehearsal.InProcess
+	case exp.Trainer.IsTemplate():
+		return rehearsal.Template
+	}
+	return rehearsal.Client
+}
+
+// tempDir makes the rehearsal's directory beside where runs go, so that its disk is theirs.
+func (f *checkFlags) tempDir() (string, error) {
+	parent := f.dir
+	if parent == "" {
+		parent = "."
+		if info, err := os.Stat("runs"); err == nil && info.IsDir() {
+			parent = "runs"
+		}
+	}
+	dir, err := os.MkdirTemp(parent, ".pbt-check-")
+	if err != nil {
+		return "", usageError{fmt.Errorf("make a directory for the rehearsal: %w", err)}
+	}
+	return filepath.Abs(dir)
+}
+
+// freeBytes are those free on a directory's disk.
+func freeBytes(dir string) (int64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, fmt.Errorf("ask how much space is free in %s: %w", dir, err)
+	}
+	return int64(s.Bavail) * s.Bsize, nil
+}
+
+// Widths of the report.
+const (
+	checkWidth = 110 // of a line
+	nameWidth  = 12  // of a check's name, with the gap after it
+)
+
+var marks = map[rehearsal.Level]string{rehearsal.OK: "✓", rehearsal.Warning: "!", rehearsal.Wrong: "✗", rehearsal.Unknown: "–"}
+
+// showReport prints a rehearsal's report for people.
+func showReport(w io.Writer, exp *config.Experiment, r *rehearsal.Report) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d segments rehearsed in %s\n\n", clean(exp.Name), r.Segments, rehearsal.Duration(r.Seconds))
+	counts := map[rehearsal.Level]int{}
+	for _, f := range r.Findings {
+		counts[f.Level]++
+		text, rest, _ := strings.Cut(clean(f.Says), "\n") // the end of a program's output
+		b.WriteString(hang(fmt.Sprintf("  %s %-*s", marks[f.Level], nameWidth, f.Check), text))
+		for line := range strings.Lines(rest) {
+			fmt.Fprintf(&b, "%*s| %s\n", nameWidth+4, "", strings.TrimRight(line, "\n"))
+		}
+		if f.Hint != "" && f.Level != rehearsal.OK {
+			b.WriteString(hang(strings.Repeat(" ", nameWidth+4), "→ "+clean(f.Hint)))
+		}
+	}
+	if r.Times.Segment > 0 {
+		showTimes(&b, r)
+	}
+	b.WriteString("\n" + verdictOf(counts))
+	if r.Times.Segment == 0 {
+		b.WriteString("; what comes after it was not tried")
+	}
+	b.WriteString("\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func verdictOf(counts map[rehearsal.Level]int) string {
+	warnings := fmt.Sprintf("%d warnings", counts[rehearsal.Warning])
+	if counts[rehearsal.Warning] == 1 {
+		warnings = "1 warning"
+	}
+	switch {
+	case counts[rehearsal.Wrong] == 1:
+		return "1 thing is wrong, " + warnings
+	case counts[rehearsal.Wrong] > 1:
+		return fmt.Sprintf("%d things are wrong, %s", counts[rehearsal.Wrong], warnings)
+	case counts[rehearsal.Warning] > 0:
+		return "nothing is wrong, " + warnings
+	}
+	return "nothing is wrong"
+}
+
+// hang wraps a text beside its head.
+func hang(head, text string) string {
+	var b strings.Builder
+	indent := utf8.RuneCountInString(head)
+	b.WriteString(head)
+	at := indent
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case at+1+n > checkWidth:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			at = indent
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += n
+	}
+	return b.String() + "\n"
+}
+
+// showTimes tells where the time goes, and what the run takes.
+func showTimes(b *strings.Builder, r *rehearsal.Report) {
+	t, e := r.Times, r.Estimate
+	fmt.Fprintf(b, "\na segment of %d steps\n", t.Steps)
+	var parts []string
+	for _, part := range []struct {
+		name string
+		s    float64
+	}{{"train", t.Train}, {"start, load, measure and save", t.Program}, {"evaluate", t.Eval}, {"load", t.Load}, {"save", t.Save}, {"make durable", t.Publish}} {
+		if part.s > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s (%.0f %%)", part.name, rehearsal.Duration(part.s), 100*part.s/t.Segment))
+		}
+	}
+	fmt.Fprintf(b, "  %s\n", strings.Join(parts, "  "))
+	parts = nil
+	if t.PerStep > 0 {
+		parts = append(parts, fmt.Sprintf("%.3g steps a second", 1/t.PerStep))
+	}
+	if e.Together > 0 {
+		parts = append(parts, fmt.Sprintf("beside others a segment takes %.2g times as long", e.Together))
+	}
+	if t.Start > 0 {
+		parts = append(parts, fmt.Sprintf("a process takes %s to start", rehearsal.Duration(t.Start)))
+	}
+	if len(parts) > 0 {
+		fmt.Fprintf(b, "  %s\n", strings.Join(parts, "; "))
+	}
+	fmt.Fprintf(b, "\nthe run\n  %d members, %d at a time", e.Members, e.Slots)
+	if e.ReadyPoints > 0 {
+		fmt.Fprintf(b, ", %d segments each", e.ReadyPoints)
+	}
+	if e.Seconds > 0 {
+		fmt.Fprintf(b, ": about %s", rehearsal.Duration(e.Seconds))
+	}
+	fmt.Fprintf(b, "; all have been scored once after %s\n", rehearsal.Duration(e.FirstReady))
+	if e.Memory > 0 {
+		fmt.Fprintf(b, "  memory: %.0f MB for each trainer\n", float64(e.Memory)/1e6)
+	}
+}

@@ -1,0 +1,167 @@
+package feed
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/seed-7a1a2db0/pbt/journal"
+	"github.com/seed-7a1a2db0/pbt/machine"
+)
+
+// Limits of one reading.
+const (
+	maxEvents  = 500     // of one delivery
+	maxBodies  = 4 << 20 // bytes of the bodies of one delivery; one larger body goes alone
+	maxReplay  = 5_000   // rows that are read before the journal is let go for a moment
+	keepOpened = 500     // single rows that are read before the same
+)
+
+// Source is the journal of a run that may be going on. It is opened for a moment
+// at a time, so that the last to close it can be the engine, which folds its log.
+type Source struct {
+	path string
+
+	mu      sync.Mutex // guards all below, and is held during a reading
+	resting bool
+	open    *journal.Journal // kept for single rows
+	uses    int
+}
+
+// NewSource is the source of a journal.
+func NewSource(path string) *Source { return &Source{path: path} }
+
+// errResting is a reading while the engine closes its journal.
+var errResting = errors.New("the journal is being closed")
+
+// errEnough ends a reading that has got all it may take.
+var errEnough = errors.New("enough")
+
+// Rest lets the journal go, until Resume. It waits for a reading to end.
+func (s *Source) Rest() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resting = true
+	s.shut()
+}
+
+// Resume ends a Rest.
+func (s *Source) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resting = false
+}
+
+// Close lets the journal go.
+func (s *Source) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shut()
+}
+
+func (s *Source) shut() {
+	if s.open != nil {
+		s.open.Close() // it was only read
+		s.open, s.uses = nil, 0
+	}
+}
+
+func (s *Source) journal() (*journal.Journal, error) {
+	if s.resting {
+		return nil, errResting
+	}
+	if s.open == nil {
+		j, err := journal.OpenReadOnly(s.path)
+		if err != nil {
+			return nil, err
+		}
+		s.open = j
+	}
+	return s.open, nil
+}
+
+// read calls fn with the rows after a position, until fn or a limit ends it.
+func (s *Source) read(after int64, fn func(journal.Row) error) (more bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j, err := s.journal()
+	if err != nil {
+		return false, err
+	}
+	defer s.shut()
+	n := 0
+	err = j.Read(after, func(r journal.Row) error {
+		if n++; n > maxReplay {
+			return errEnough
+		}
+		return fn(r)
+	})
+	if errors.Is(err, errEnough) {
+		return true, nil
+	}
+	return false, err
+}
+
+// row calls fn with one row.
+func (s *Source) row(seq int64, fn func(journal.Row) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j, err := s.journal()
+	if err != nil {
+		return err
+	}
+	found := false
+	err = j.Read(seq-1, func(r journal.Row) error {
+		if found {
+			return errEnough
+		}
+		found = true
+		return fn(r)
+	})
+	if s.uses++; s.uses >= keepOpened {
+		s.shut()
+	}
+	if err == nil && !found {
+		return fmt.Errorf("event %d is not in the journal", seq)
+	}
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// last is the position of the newest row.
+func (s *Source) last() (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j, err := s.journal()
+	if err != nil {
+		return 0, err
+	}
+	defer s.shut()
+	return j.Last()
+}
+
+// identify reads who the run is.
+func (s *Source) identify(info Info) (*Run, error) {
+	run := &Run{Info: info, source: s, tree: newTree(info.Goal)}
+	_, err := s.read(0, func(r journal.Row) error {
+		body, err := machine.Decode(machine.Kind(r.Kind), r.Body)
+		if err != nil {
+			return err
+		}
+		started, ok := body.(*machine.RunStarted)
+		if !ok {
+			return fmt.Errorf("the journal begins with %s", r.Kind)
+		}
+		sum := sha256.Sum256(append(fmt.Appendf(nil, "%d ", r.At), r.Body...))
+		run.ID, run.Started, run.Version = hex.EncodeToString(sum[:8]), r.At, started.Version
+		return errEnough
+	})
+	if err == nil && run.ID == "" {
+		err = errors.New("the journal holds no event yet")
+	}
+	return run, err
+}

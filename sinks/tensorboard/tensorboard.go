@@ -1,0 +1,273 @@
+// Package tensorboard writes a run as TensorBoard event files: a TensorBoard run
+// for each member, at the steps that the member itself has trained, and one for the
+// ancestry of the best weights, at the weights' own steps. So no curve jumps where a
+// member copied another.
+package tensorboard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/machine"
+	"github.com/seed-7a1a2db0/pbt/sinks/feed"
+)
+
+// The names of TensorBoard's runs and tags.
+const (
+	bestRun   = "best"
+	scoreTag  = "score"
+	metricTag = "metrics/"
+	hyperTag  = "hypers/"
+)
+
+// Sink writes into a directory. What it writes is a function of the events, and it
+// remembers how long each file is: a tail that a killed process left is cut off.
+type Sink struct {
+	dir   string
+	run   *feed.Run
+	state state
+	stale string // the best run's old file, which goes once the cursor knows of the new one
+}
+
+// state is what the cursor keeps for the sink.
+type state struct {
+	Files   map[string]int64  `json:"files"`   // lengths, by paths within the directory
+	Best    int64             `json:"best"`    // the segment that the best run ends with
+	Version int               `json:"version"` // of the best run's file
+	Texts   map[string]string `json:"texts,omitempty"`
+}
+
+// New returns a sink that writes into a directory of its own.
+func New(dir string) *Sink { return &Sink{dir: dir} }
+
+// Target implements feed.Sink.
+func (s *Sink) Target() string { return s.dir }
+
+// Close implements feed.Sink. No file is open between deliveries.
+func (s *Sink) Close(context.Context) error { return s.removeStale() }
+
+func (s *Sink) removeStale() error {
+	if s.stale == "" {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(s.dir, s.stale)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove an old event file: %w", err)
+	}
+	s.stale = ""
+	return nil
+}
+
+// Open implements feed.Sink: it makes the files be what the state says.
+func (s *Sink) Open(_ context.Context, run *feed.Run, text json.RawMessage) error {
+	s.stale = "" // swept below, or in use after all
+	s.run, s.state = run, state{Files: map[string]int64{}, Texts: map[string]string{}}
+	if text != nil {
+		if err := json.Unmarshal(text, &s.state); err != nil || s.state.Files == nil {
+			return feed.ErrStartOver
+		}
+		if s.state.Texts == nil {
+			s.state.Texts = map[string]string{}
+		}
+	}
+	for name, length := range s.state.Files {
+		if err := cut(filepath.Join(s.dir, name), length); err != nil {
+			return err
+		}
+	}
+	return s.sweep()
+}
+
+// cut makes a file as long as it should be. One that is shorter, or damaged, as
+// after a loss of power, makes everything be written again.
+func cut(path string, length int64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return feed.ErrStartOver
+	}
+	if err != nil {
+		return fmt.Errorf("go on with an event file: %w", err)
+	}
+	defer f.Close()
+	if checkRecords(f, length) != nil {
+		return feed.ErrStartOver
+	}
+	if err := f.Truncate(length); err != nil {
+		return fmt.Errorf("cut an event file: %w", err)
+	}
+	return nil
+}
+
+// fileEnd marks the files that are ours to delete.
+const fileEnd = ".pbt"
+
+// sweep deletes files of ours that the state does not know.
+func (s *Sink) sweep() error {
+	files, err := filepath.Glob(filepath.Join(s.dir, "*", "events.out.tfevents.*"+fileEnd))
+	if err != nil {
+		return err
+	}
+	for _, path := range files {
+		name, err := filepath.Rel(s.dir, path)
+		if err != nil {
+			return err
+		}
+		if _, known := s.state.Files[name]; !known {
+			if err := os.Remove(path); err != nil {
+				return fmt.Errorf("remove an old event file: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// fileOf is the event file of a TensorBoard run. A later version sorts later, so
+// that a TensorBoard that is looking goes on with it.
+func (s *Sink) fileOf(run string, version int) string {
+	return filepath.Join(run, fmt.Sprintf("events.out.tfevents.%010d.%06d%s", s.run.Started/1e9, version, fileEnd))
+}
+
+func memberRun(member int) string { return fmt.Sprintf("member-%03d", member) }
+
+// Deliver implements feed.Sink.
+func (s *Sink) Deliver(ctx context.Context, events []feed.Event) (json.RawMessage, error) {
+	if err := s.removeStale(); err != nil {
+		return nil, err
+	}
+	next := state{Files: maps.Clone(s.state.Files), Best: s.state.Best, Version: s.state.Version, Texts: maps.Clone(s.state.Texts)}
+	out := pages{}
+	for i := range events {
+		s.add(out, &next, &events[i])
+	}
+	old := ""
+	if best := s.run.Best(); best != next.Best {
+		var err error
+		if old, err = s.stitch(out, &next, best); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(out)) {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		length, err := s.append(name, next.Files[name], out[name])
+		if err != nil {
+			return nil, err
+		}
+		next.Files[name] = length
+	}
+	delete(next.Files, old)
+	text, err := json.Marshal(next)
+	if err == nil {
+		s.state, s.stale = next, old
+	}
+	return text, err
+}
+
+// pages are the bytes to append, by file.
+type pages map[string][]byte
+
+// put appends records to a file, which begins with its version.
+func (p pages) put(next *state, name string, at int64, records ...[]byte) {
+	if _, begun := next.Files[name]; !begun {
+		next.Files[name] = 0
+		p[name] = fileStart(at)
+	}
+	for _, r := range records {
+		p[name] = append(p[name], r...)
+	}
+}
+
+// add writes what an event shows of its member.
+func (s *Sink) add(out pages, next *state, e *feed.Event) {
+	switch b := e.Body.(type) {
+	case *machine.Finished:
+		name := s.fileOf(memberRun(b.Member), 1)
+		out.put(next, name, e.At, summary(e.At, b.Spent, s.values(next, name, b, e.Plan.Hypers)...))
+	case *machine.RolledBack: // the steps from there on are trained again
+		name := s.fileOf(memberRun(b.Member), 1)
+		out.put(next, name, e.At, sessionBegins(e.At, e.Spent+1))
+	}
+}
+
+// values are a segment's numbers, and the texts among its hyperparameters where
+// they have changed.
+func (s *Sink) values(next *state, file string, b *machine.Finished, h pbt.Hypers) [][]byte {
+	values := [][]byte{scalar(scoreTag, float64(b.Score))}
+	for _, name := range slices.Sorted(maps.Keys(b.Metrics)) {
+		values = append(values, scalar(metricTag+name, float64(b.Metrics[name])))
+	}
+	for name, v := range h.All() {
+		if x, ok := feed.Number(v); ok {
+			values = append(values, scalar(hyperTag+name, x))
+		} else if t, _ := v.Text(); next.Texts[file+" "+name] != t {
+			next.Texts[file+" "+name] = t
+			values = append(values, words(hyperTag+name, t))
+		}
+	}
+	return values
+}
+
+// stitch brings the run of the best weights up to date: it goes on where the new
+// best descends from the old one, else it is written anew. It returns the file that
+// is out of date then.
+func (s *Sink) stitch(out pages, next *state, best int64) (old string, err error) {
+	path, err := s.run.Ancestry(best)
+	if err != nil {
+		return "", err
+	}
+	fresh := path
+	if at := slices.Index(path, next.Best); at >= 0 {
+		fresh = path[at+1:]
+	} else {
+		if next.Version > 0 {
+			old = s.fileOf(bestRun, next.Version)
+			maps.DeleteFunc(next.Texts, func(k, _ string) bool { return strings.HasPrefix(k, old+" ") })
+		}
+		next.Version++
+	}
+	outcomes, err := s.run.Outcomes(fresh)
+	if err != nil {
+		return "", err
+	}
+	name := s.fileOf(bestRun, next.Version)
+	if old != "" {
+		out.put(next, name, outcomes[0].At, sessionBegins(outcomes[0].At, 0))
+	}
+	for i := range outcomes {
+		o := &outcomes[i]
+		values := append(s.values(next, name, &o.Finished, o.Plan.Hypers), scalar("member", float64(o.Member)))
+		out.put(next, name, o.At, summary(o.At, o.Step, values...))
+	}
+	next.Best = best
+	return old, nil
+}
+
+// append writes bytes behind the length that a file should have.
+func (s *Sink) append(name string, length int64, data []byte) (int64, error) {
+	path := filepath.Join(s.dir, name)
+	flags := os.O_WRONLY
+	if length == 0 {
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return 0, fmt.Errorf("make a folder for an event file: %w", err)
+		}
+		flags |= os.O_CREATE | os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, flags, 0o666)
+	if err != nil {
+		return 0, fmt.Errorf("write an event file: %w", err)
+	}
+	_, err = f.WriteAt(data, length)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return 0, fmt.Errorf("write an event file: %w", err)
+	}
+	return length + int64(len(data)), nil
+}
