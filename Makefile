@@ -76,7 +76,7 @@ laws: ## break each law on purpose: the simulator must notice
 
 # package:target:executions; a count and not a time, so that a slow machine does the same
 FUZZ := .:FuzzSpace:20000 .:FuzzHypersJSON:50000 .:FuzzScoreJSON:50000 ./config:FuzzParse:5000 ./config:FuzzFromJSON:5000 \
-        ./config:FuzzSplitCommand:50000 ./machine:FuzzDecode:50000 ./journal:FuzzOpen:1500 ./trainer:FuzzQuoteNonFinite:20000 ./protocol:FuzzFromTrainer:50000
+        ./config:FuzzSplitCommand:50000 ./machine:FuzzDecode:50000 ./journal:FuzzOpen:1500 ./trainer:FuzzQuoteNonFinite:20000 ./protocol:FuzzFromTrainer:50000 ./trainer:FuzzSession:30000 ./checkpoint:FuzzDecodeManifest:20000
 FUZZFACTOR ?= 1
 .PHONY: fuzz
 fuzz: ## every fuzz target, briefly (FUZZFACTOR=1)

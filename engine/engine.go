@@ -92,6 +92,10 @@ type Engine struct {
 	draining  string // why the run is to stop once its segments have finished; "" while it is not
 	drains    chan string
 	lazy      bool // segments are saved only when the machine wants it
+	orders    chan order
+	finished  chan struct{} // closed when the loop is over
+	most      int           // slots there may be
+	gone      []*slot       // that were let go
 	slots     []*slot
 	parked    []*slot // that wait for work
 	abandoned int     // slots that were given up and have not come back
@@ -138,7 +142,7 @@ func prepare(c Config) (*Engine, error) {
 	if c.Grace == 0 {
 		c.Grace = DefaultGrace
 	}
-	e := &Engine{config: c, clock: c.Clock, drains: make(chan string, 1)}
+	e := &Engine{config: c, clock: c.Clock, drains: make(chan string, 1), orders: make(chan order), finished: make(chan struct{}), most: min(MaxSlots, c.Slots+MaxMoreSlots)}
 	if e.clock == nil {
 		e.clock = steadyClock()
 	}
@@ -347,6 +351,7 @@ func (e *Engine) Run(ctx context.Context) (machine.Phase, error) {
 	if e.opened {
 		err = e.loop(ctx)
 	}
+	close(e.finished)
 	err = errors.Join(err, e.release())
 	phase, _ := e.machine.Phase()
 	return phase, err

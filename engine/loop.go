@@ -55,6 +55,10 @@ func (e *Engine) serve(ctx context.Context) error {
 		case msg := <-e.inbox:
 			batch = e.drain(append(batch, msg))
 		case stuck = <-e.stuck:
+		case o := <-e.orders:
+			if err := e.obey(o); err != nil {
+				return err
+			}
 		case reason := <-e.drains:
 			e.startDrain(reason)
 			grace = time.After(e.config.Grace)
@@ -98,7 +102,7 @@ func (e *Engine) turn(batch []message, stuck *slot) error {
 		}
 		if msg.asks && !msg.from.abandoned && !e.stopping {
 			msg.from.holds = msg.holds
-			e.parked = append(e.parked, msg.from)
+			e.park(msg.from)
 		}
 		if msg.closing != nil {
 			e.faults = append(e.faults, msg.closing)
@@ -242,8 +246,8 @@ func (e *Engine) over() bool {
 	switch phase, _ := e.machine.Phase(); phase {
 	case machine.PhaseEnded:
 		return true
-	case machine.PhasePaused:
-		return e.machine.Running() == 0
+	case machine.PhasePaused: // by hand: until somebody says go on
+		return e.machine.Running() == 0 && e.machine.PausedBy() == ""
 	}
 	return false
 }

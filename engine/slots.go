@@ -29,6 +29,8 @@ type slot struct {
 	cancel    context.CancelCauseFunc
 	grace     *time.Timer // until it counts as stuck
 	abandoned bool
+	leaving   bool // it gets no more work
+	closed    bool // its tasks are
 }
 
 // lease is what the loop remembers of a slot's segment.
@@ -51,7 +53,7 @@ func (e *Engine) startSlots() {
 	e.lazy = e.machine.Spec().SaveEvery > 1
 	// A slot has two messages on their way at most, a report and what went wrong
 	// when it closed, so nobody ever waits to send.
-	most := e.config.Slots + maxAbandoned + 1
+	most := e.most + maxAbandoned + 1
 	e.inbox = make(chan message, 2*most)
 	e.stuck = make(chan *slot, most)
 	for i := range e.config.Slots {
@@ -183,6 +185,8 @@ func failure(j job, err error) machine.Fail {
 		f.Fault, f.Error = machine.FailLost, errStopped.Error()
 	case errors.Is(err, trainer.ErrPreempted):
 		f.Fault = machine.FailPreempted
+	case errors.Is(err, trainer.ErrTimeout):
+		f.Fault = machine.FailTimeout
 	case errors.Is(err, trainer.ErrLost):
 		f.Fault = machine.FailLost
 	case checkpoint.IsDiskFull(err):
@@ -255,7 +259,7 @@ func (e *Engine) stopSlots() {
 	}
 	patience := time.NewTimer(e.config.Patience)
 	defer patience.Stop()
-	for _, s := range e.slots {
+	for _, s := range append(e.slots, e.gone...) {
 		if s.abandoned {
 			continue
 		}

@@ -165,7 +165,7 @@ type FailureKind string
 const (
 	FailError    FailureKind = "error"     // the trainer returned one
 	FailPanic    FailureKind = "panic"     // the trainer panicked
-	FailTimeout  FailureKind = "timeout"   // the segment took longer than `timeout:`
+	FailTimeout  FailureKind = "timeout"   // it took longer than one of its timeouts
 	FailDiverged FailureKind = "diverged"  // the score is not finite
 	FailLost     FailureKind = "lost"      // the worker fell silent, or stopped
 	FailDisk     FailureKind = "disk_full" // the checkpoint could not be written

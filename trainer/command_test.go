@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 
 // leavingNothing runs the tests, and fails if they leave goroutines or directories.
 func leavingNothing(run func() int) (code int) {
+	if flag.Parse(); flag.Lookup("test.fuzz").Value.String() != "" {
+		return run() // fuzzing has goroutines of its own
+	}
 	dir, err := os.MkdirTemp("", "pbt-trainer-*")
 	if err != nil {
 		panic(err)
@@ -45,9 +48,7 @@ func leavingNothing(run func() int) (code int) {
 	defer os.RemoveAll(dir)
 	os.Setenv("TMPDIR", dir) // where sockets are made
 	before := runtime.NumGoroutine()
-	if code = run(); flag.Lookup("test.fuzz").Value.String() != "" {
-		return code // fuzzing has goroutines of its own
-	}
+	code = run()
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() { // the last are just returning
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
