@@ -180,3 +180,12 @@ func since(start time.Time) (time.Duration, time.Time) {
 	now := time.Now()
 	return now.Sub(start), now
 }
+
+// Broken is a slot that cannot train, and says why.
+func Broken(why error) Slot { return broken{why} }
+
+type broken struct{ why error }
+
+func (b broken) Train(context.Context, Job) (Result, error) { return Result{}, b.why }
+func (b broken) Holds() int64                               { return 0 }
+func (b broken) Close() error                               { return nil }

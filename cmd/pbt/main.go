@@ -122,6 +122,7 @@ Exit codes: 0 done, 1 failed, 2 bad use or bad experiment file, 130 interrupted.
 		newInit(), newCheck(), newRun(), newResume(), newStatus(), newBest(), newSchedule(), newLineage(), newExplain(),
 		newEvents(), newServe(), newReplay(), newVerify(), newSim(), newSchema(), newVersion(),
 	)
+	root.AddCommand(steering()...)
 	for _, c := range root.Commands() {
 		if args := c.Args; args != nil {
 			c.Args = func(cmd *cobra.Command, given []string) error {

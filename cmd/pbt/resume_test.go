@@ -283,7 +283,7 @@ func TestResumingWithMore(t *testing.T) {
 func TestWhatAResumeMayNotChange(t *testing.T) {
 	dir := finished(t)
 	before := ok(t, dir, "events", "d")
-	for _, set := range []string{"population=7", "seed=3", "segment.steps=7", "metric.goal=minimize", "exploit.truncation=0.3", "hyperparameters.h1.uniform=[0, 0.5]", "name=other"} {
+	for _, set := range []string{"population=7", "seed=3", "segment.steps=7", "metric.goal=minimize", "hyperparameters.h1.uniform=[0, 0.5]", "name=other"} {
 		fails(t, dir, exitUsage, "this would change decisions already made; start a new run for it: ["+strings.SplitN(set, "=", 2)[0], "resume", "d", "--set", set)
 	}
 	fails(t, dir, exitUsage, "budget", "resume", "d", "--set", "budget.steps=-1")

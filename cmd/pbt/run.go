@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,8 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-7a1a2db0/pbt/api"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/protocol"
 	"github.com/seed-7a1a2db0/pbt/trainer"
@@ -23,6 +26,7 @@ import (
 
 // runFlags are what run, resume and replay have in common.
 type runFlags struct {
+	exp     *config.Experiment
 	dir     string
 	seed    string
 	slots   int
@@ -126,6 +130,7 @@ func (f *runFlags) config(cmd *cobra.Command, exp *config.Experiment) (engine.Co
 		Dir: f.dir, Version: version, SpecOf: config.SpecOf, Slots: exp.Trainer.Slots, NewSlot: newSlot, Observe: show.observe,
 		Grace: exp.Trainer.Grace,
 	}
+	f.exp = exp
 	f.web.observe(&c)
 	return c, show, nil
 }
@@ -166,7 +171,10 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 		case <-over:
 		}
 	}()
-	phase, err := e.Run(cmd.Context())
+	ctx, stop := context.WithCancelCause(cmd.Context())
+	defer stop(nil)
+	f.web.steerer.begin(e, f.exp, stop)
+	phase, err := e.Run(ctx)
 	close(over)
 	err = errors.Join(err, f.web.end())
 	show.end()
@@ -174,7 +182,7 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 		return err
 	}
 	m := e.Machine()
-	if phase == machine.PhasePaused {
+	if phase == machine.PhasePaused && m.PausedBy() == "" {
 		_, reason := m.Phase()
 		return fmt.Errorf("the run has paused: %s\ngo on with: pbt resume %s", clean(reason), f.dir)
 	}
@@ -260,6 +268,13 @@ func newResume() *cobra.Command {
 }
 
 func (f *runFlags) resume(cmd *cobra.Command) error {
+	if _, live, err := journal.OwnerOf(f.dir); err == nil && live && len(f.sets) == 0 {
+		// Paused by hand, it waits in its process; if not, opening it says who has it.
+		if done, err := askRun(f.dir, api.Command{Verb: api.VerbResume}); err == nil {
+			fmt.Fprintln(cmd.OutOrStdout(), clean(done.Say))
+			return nil
+		}
+	}
 	old, err := storedExperiment(f.dir)
 	if err != nil {
 		return err

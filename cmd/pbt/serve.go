@@ -46,6 +46,8 @@ const minToken = 32
 type dashboard struct {
 	server *api.Server
 	link   string // for people
+	base   string
+	token  string
 	done   chan error
 }
 
@@ -72,7 +74,7 @@ func (f *webFlags) open(w io.Writer) (*dashboard, error) {
 	}
 	base := baseURL(addr, cert != nil)
 	c.Used = func(path string) { fmt.Fprintf(w, "dashboard, for one more browser: %s%s\n", base, path) }
-	d := &dashboard{server: api.New(c), link: base + "/", done: make(chan error, 1)}
+	d := &dashboard{server: api.New(c), link: base + "/", base: base, token: c.Token, done: make(chan error, 1)}
 	if c.Token != "" {
 		d.link = base + d.server.LoginPath()
 	}
@@ -142,6 +144,7 @@ type runWebFlags struct {
 	webFlags
 	none bool
 	live *api.Source
+	steerer
 	dash *dashboard
 }
 
@@ -155,7 +158,8 @@ func (f *runWebFlags) observe(c *engine.Config) {
 	if f.none {
 		return
 	}
-	f.live = api.Live(c.Dir, nil)
+	f.dir = c.Dir
+	f.live = api.Live(c.Dir, &f.steerer)
 	before := c.Observe
 	c.Observe = func(v engine.View) {
 		if before != nil {
@@ -182,6 +186,9 @@ func (f *runWebFlags) begin(cmd *cobra.Command, show *progress) error {
 		return err
 	}
 	f.dash = dash
+	if err := noteServer(f.dir, serverNote{URL: dash.base, Token: dash.token, PID: os.Getpid()}); err != nil {
+		return fmt.Errorf("write down where this process listens: %w", err)
+	}
 	show.tellLink(dash.link)
 	return dash.server.Add(f.live)
 }
@@ -195,6 +202,7 @@ func (f *runWebFlags) end() error {
 	if f.dash == nil {
 		return f.live.Close()
 	}
+	_ = os.Remove(filepath.Join(f.dir, serverFile)) // nobody who finds it gets an answer
 	return f.dash.close()
 }
 

@@ -50,11 +50,27 @@ func slotsOf(exp *config.Experiment, dir string, w io.Writer) (func(int) trainer
 		return nil, err
 	}
 	return func(n int) trainer.Slot {
+		for n > len(hosts) { // slots that were added since; checkSlots has said that they fit
+			more := *t
+			more.Slots = n
+			if hosts, err = hostsOf(&more, dir); err != nil {
+				return trainer.Broken(err)
+			}
+		}
 		host := hosts[n-1]
 		host.Log = openLog(dir, host.Slot, w)
 		s, _ := newSlot(t, host) // has succeeded before
 		return s
 	}, nil
+}
+
+// checkSlots tells whether an experiment's slots have places to run in.
+func checkSlots(t *config.Trainer, dir string) error {
+	if t.Builtin != "" {
+		return nil
+	}
+	_, err := hostsOf(t, dir)
+	return err
 }
 
 // hostsOf are the places that an experiment's slots run in.
