@@ -18,14 +18,23 @@ run: bin/pbt ## train 16 networks on handwritten digits: PBT beside random searc
 .PHONY: build
 build: bin/pbt ## build bin/pbt
 
+# The dashboard: files that the binary carries.
+WEB_FILES := $(shell git ls-files -co --exclude-standard web/src web/index.html web/package.json web/package-lock.json web/vite.config.ts web/tsconfig.json web/scripts 2>/dev/null)
+web/node_modules/.done: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+web/dist/.done: web/node_modules/.done $(WEB_FILES)
+	cd web && npm run --silent build
+	@touch $@
+
 GO_FILES := $(shell git ls-files -co --exclude-standard '*.go' '*.sql' 'cmd/pbt/template' 'examples/digits/data' 2>/dev/null) go.mod go.sum
-bin/pbt: $(GO_FILES)
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/pbt
+bin/pbt: $(GO_FILES) web/dist/.done
+	CGO_ENABLED=0 go build -tags web -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/pbt
 
 # --- the checks -----------------------------------------------------------------
 
 .PHONY: check
-check: tools build lint python test laws fuzz simulate ## everything that CI runs
+check: tools build lint web python test laws fuzz simulate ## everything that CI runs
 
 .PHONY: tools
 tools: # the race detector needs a C compiler, the docs' queries sqlite3, the templates python3
@@ -45,6 +54,10 @@ lint: ## gofmt, go vet, staticcheck
 .PHONY: test
 test: bin/pbt ## all tests, with the race detector: packages, examples, docs, crashes of the real binary
 	go test -race -timeout 20m ./...
+
+.PHONY: web
+web: web/node_modules/.done ## the dashboard: types, linter, unit tests
+	cd web && npm run --silent lint && npm test --silent
 
 # --- the Python client ------------------------------------------------------------
 
@@ -69,6 +82,16 @@ python-torch: ## pbt.torch with Debian's torch (apt-get install python3-torch py
 wheel: bin/pbt $(VENV)/.done ## build/wheel/pbt_engine-*.whl: the Python client with the binary inside
 	PBT_WHEEL_BINARY=$(CURDIR)/bin/pbt $(VENV)/bin/pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheel ./python
 	@ls build/wheel
+
+SINKS := build/venv-sinks
+$(SINKS)/.done: sinks/requirements-test.txt
+	python3 -m venv --clear $(SINKS)
+	$(SINKS)/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+.PHONY: sinks
+sinks: $(SINKS)/.done ## the sinks against a real TensorBoard, MLflow, W&B (offline) and Arrow
+	PBT_SINKS_PYTHON=$(CURDIR)/$(SINKS)/bin/python go test -count=1 -timeout 10m ./sinks/...
 
 .PHONY: laws
 laws: ## break each law on purpose: the simulator must notice
@@ -110,4 +133,4 @@ bench-peers: bin/pbt $(PEERS)/.done ## pbt beside Ray Tune: the same no-op Pytho
 
 .PHONY: clean
 clean: ## remove what is built
-	rm -rf bin build
+	rm -rf bin build web/dist web/node_modules

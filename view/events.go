@@ -73,8 +73,8 @@ func (e *Event) say(body machine.Body) {
 		e.Say = fmt.Sprintf("pbt %s on %s took the run (process %d)", b.Version, b.Host, b.PID)
 		e.Data = map[string]any{"host": b.Host, "pid": b.PID, "version": b.Version}
 	case *machine.SpecChanged:
-		e.Say = "settings changed: " + strings.Join(b.Changed, ", ")
-		e.Data = map[string]any{"changed": b.Changed}
+		e.Say = byWhom("settings changed: "+strings.Join(b.Changed, ", "), b.By)
+		e.Data = map[string]any{"changed": b.Changed, "by": b.By}
 	case *machine.Decided:
 		e.sayDecided(b)
 	case *machine.Leased:
@@ -95,7 +95,11 @@ func (e *Event) say(body machine.Body) {
 		e.Data = map[string]any{"lost": b.Lost, "segments": b.Segments}
 	case *machine.MemberDone:
 		e.Say = fmt.Sprintf("member %d has spent its budget", b.Member)
-		if b.Reason != "budget" {
+		switch b.Reason {
+		case "budget":
+		case machine.ReasonRetired:
+			e.Say = fmt.Sprintf("member %d is retired: it trains no more", b.Member)
+		default:
 			e.Level = LevelError
 			e.Say = fmt.Sprintf("member %d trains no more: %s", b.Member, b.Reason)
 		}
@@ -106,9 +110,98 @@ func (e *Event) say(body machine.Body) {
 		e.Say, e.Level = "the run ended: "+b.Reason, LevelGood
 	case *machine.Paused:
 		e.Say, e.Level = "the run paused: "+b.Reason, LevelError
+		if b.By != "" {
+			e.Say, e.Level = byWhom("the run is paused: "+b.Reason, b.By), LevelInfo
+		}
+		e.Data = map[string]any{"reason": b.Reason, "by": b.By}
+	case *machine.Resumed:
+		e.Say = byWhom("the run goes on", b.By)
+		e.Data = map[string]any{"by": b.By}
+	case *machine.Steered:
+		e.saySteered(b, fmt.Sprintf("member %d", b.Member))
+	case *machine.MemberAdded:
+		added := int64(b.Member)
+		e.Member = &added
+		e.saySteered(&b.Steered, fmt.Sprintf("member %d is new and", b.Member))
+	case *machine.Pinned:
+		e.Say = byWhom(fmt.Sprintf("the checkpoint of segment %d is kept", b.Segment), b.By)
+		if b.Off {
+			e.Say = byWhom(fmt.Sprintf("the checkpoint of segment %d need not be kept", b.Segment), b.By)
+		}
+		e.Data = map[string]any{"off": b.Off, "by": b.By}
 	case *machine.Closed:
 		e.Say = "the process let the run go: " + b.Reason
+	default:
+		e.saySteering(body)
 	}
+}
+
+// saySteering is what a person did to the run.
+func (e *Event) saySteering(body machine.Body) {
+	e.Level = LevelDecision
+	switch b := body.(type) {
+	case *machine.Steered:
+		e.Say = byHand(fmt.Sprintf("member %d: %s", b.Member, wishInWords(b)), b.By)
+		e.Data = map[string]any{"verb": b.Verb, "by": b.By, "hypers": b.Hypers}
+	case *machine.MemberAdded:
+		e.Say = byHand(fmt.Sprintf("member %d joins: %s", b.Member, wishInWords(&b.Steered)), b.By)
+		e.Data = map[string]any{"verb": b.Verb, "by": b.By, "member": b.Member, "hypers": b.Hypers}
+	case *machine.Pinned:
+		e.Say = byHand(fmt.Sprintf("the checkpoint of segment %d is pinned", b.Segment), b.By)
+		if b.Off {
+			e.Say = byHand(fmt.Sprintf("the checkpoint of segment %d is no longer pinned", b.Segment), b.By)
+		}
+		e.Data = map[string]any{"off": b.Off, "by": b.By}
+	case *machine.Resumed:
+		e.Say = byHand("the run goes on", b.By)
+		e.Data = map[string]any{"by": b.By}
+	}
+}
+
+func wishInWords(b *machine.Steered) string {
+	switch b.Verb {
+	case machine.VerbCopy:
+		return fmt.Sprintf("to go on from segment %d of member %d", b.Donor.Segment, b.Donor.Member)
+	case machine.VerbRestart:
+		return "to begin again with fresh weights"
+	case machine.VerbFresh:
+		return fmt.Sprintf("fresh weights, %s", b.Hypers)
+	}
+	return fmt.Sprintf("to train with %s", b.Hypers)
+}
+
+func byHand(what, by string) string {
+	if by == "" {
+		return what + " (by hand)"
+	}
+	return what + " (by " + by + ")"
+}
+
+// saySteered says what somebody wants of a member.
+func (e *Event) saySteered(b *machine.Steered, who string) {
+	e.Data = map[string]any{"verb": b.Verb, "by": b.By}
+	what := "changes course"
+	switch {
+	case b.Donor != nil:
+		what = fmt.Sprintf("is to go on from segment %d of member %d (%s)", b.Donor.Segment, b.Donor.Member, b.Donor.Score)
+		e.Data["donor"], e.Data["donor_segment"], e.Data["donor_score"] = b.Donor.Member, b.Donor.Segment, b.Donor.Score
+	case b.Verb == machine.VerbRestart:
+		what = "is to begin again, with fresh weights"
+	case b.Hypers != nil:
+		e.Data["hypers"] = b.Hypers
+		what = "is to train with " + b.Hypers.String()
+		if b.Verb == machine.VerbFresh {
+			what = "begins with fresh weights"
+		}
+	}
+	e.Say = byWhom(who+" "+what, b.By)
+}
+
+func byWhom(what, by string) string {
+	if by == "" {
+		return what
+	}
+	return what + ", by " + by
 }
 
 func (e *Event) sayDecided(b *machine.Decided) {
@@ -157,7 +250,7 @@ type kindCode uint8
 var allKinds = []machine.Kind{
 	machine.KindRunStarted, machine.KindOpened, machine.KindSpecChanged, machine.KindDecided, machine.KindLeased, machine.KindFinished,
 	machine.KindFailed, machine.KindRefused, machine.KindRolledBack, machine.KindMemberDone, machine.KindEnding, machine.KindRunEnded,
-	machine.KindPaused, machine.KindClosed,
+	machine.KindPaused, machine.KindClosed, machine.KindSteered, machine.KindMemberAdded, machine.KindPinned, machine.KindResumed,
 }
 
 func codeOf(kind machine.Kind) kindCode {

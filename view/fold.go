@@ -40,13 +40,13 @@ func (r *Run) CatchUp(ctx context.Context, j *journal.Journal) (int, error) {
 	if err != nil || last <= r.Seq() {
 		return 0, err
 	}
-	if r.Seq() == 0 {
+	before := r.Seq()
+	if before == 0 {
 		if err := r.readFirst(j); err != nil {
 			return 0, err
 		}
 	}
-	before := r.Seq()
-	err = r.readOn(ctx, j, before)
+	err = r.readOn(ctx, j, r.Seq())
 	return int(r.Seq() - before), err
 }
 

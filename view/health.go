@@ -117,7 +117,10 @@ func (r *Run) Checkpoints() (seq int64, out []KeptCheckpoint) {
 		left--
 		name, _ := r.m.NeedsCheckpoint(id)
 		c := KeptCheckpoint{ID: name, Segment: id, Member: int(s.member), Bytes: s.bytes, Score: scoreOf(s.score), Step: s.end(), Why: why[id]}
-		if c.Why == "" {
+		switch {
+		case r.m.Pinned(id):
+			c.Why = "pinned"
+		case c.Why == "":
 			c.Why = "wanted by keep:"
 		}
 		out = append(out, c)

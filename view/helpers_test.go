@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/seed-7a1a2db0/pbt"
@@ -18,9 +19,13 @@ import (
 // experiment is a run's experiment file, with more settings at its end.
 func experiment(t testing.TB, population int, more string) *config.Experiment {
 	t.Helper()
+	goal := "maximize"
+	if strings.Contains(more, "# minimize") {
+		goal = "minimize"
+	}
 	text := fmt.Sprintf(`name: test
 population: %d
-metric: {name: q, goal: maximize}
+metric: {name: q, goal: %s}
 segment: {steps: 10}
 hyperparameters:
   lr: {log: [1e-5, 1e-1]}
@@ -28,7 +33,7 @@ hyperparameters:
   act: {choice: [relu, tanh]}
 trainer: {builtin: quadratic, slots: 4}
 %s
-`, population, more)
+`, population, goal, more)
 	exp, err := config.Parse("test.yaml", []byte(text), config.Builtins("quadratic"))
 	if err != nil {
 		t.Fatal(err)

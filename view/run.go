@@ -219,13 +219,29 @@ func (r *Run) note(e *read) error {
 		r.failures[b.Segment] = append(r.failures[b.Segment], e.row.Seq)
 		r.endSpan(s, e.row.At, spanFailed)
 	case *machine.RolledBack:
-		mem := &r.members[b.Member]
-		if s := r.table.at(mem.newest); s.state == waiting {
-			s.state = dropped
+		r.dropPlan(b.Member)
+		r.members[b.Member].weights = b.Segment
+	case *machine.Steered:
+		r.dropPlan(b.Member)
+	case *machine.MemberAdded:
+		r.members = append(r.members, member{})
+	case *machine.MemberDone:
+		if b.Reason == machine.ReasonRetired {
+			r.dropPlan(b.Member)
 		}
-		mem.weights = b.Segment
 	}
 	return nil
+}
+
+// dropPlan notes that the segment a member was to train next never will be.
+func (r *Run) dropPlan(member int) {
+	newest := r.members[member].newest
+	if newest == 0 {
+		return
+	}
+	if s := r.table.at(newest); s.state == waiting {
+		s.state = dropped
+	}
 }
 
 func (r *Run) noteDecided(row journal.Row, e *machine.Decided) {
@@ -287,7 +303,13 @@ func (r *Run) noteLeased(at int64, e *machine.Leased) {
 	s := r.table.at(e.Segment)
 	s.state, s.leased, s.slot = running, at, int32(k)
 	s.tries++
-	r.slots[k].spans = append(r.slots[k].spans, span{t0: at, segment: e.Segment})
+	sl := &r.slots[k]
+	n := span{t0: at, segment: e.Segment}
+	if len(sl.spans) > 0 {
+		last := &sl.spans[len(sl.spans)-1]
+		n.busy = last.busy + max(0, last.t1-last.t0)
+	}
+	sl.spans = append(sl.spans, n)
 }
 
 func (r *Run) noteFinished(e *read, b *machine.Finished) {
@@ -357,6 +379,9 @@ func (r *Run) endSpan(s *segment, at int64, ok spanCode) {
 		if last := &spans[k]; last.ok == spanRuns && r.table.at(last.segment) == s {
 			last.t1, last.ok = at, ok
 			r.busy += seconds(at - last.t0)
+			if ok == spanFailed {
+				r.slots[s.slot].failed = append(r.slots[s.slot].failed, k)
+			}
 			return
 		}
 	}

@@ -51,46 +51,62 @@ func (r *Run) Slots(from, to int64, points int) Slots {
 		points = slotPoints
 	}
 	points = min(points, max(minPoints, maxSpans/max(1, len(r.slots))))
-	first := func(spans []span) int { // the first that ends in what is asked for
-		return sort.Search(len(spans), func(k int) bool { return spans[k].ok == spanRuns || millis(spans[k].t1) >= v.From })
-	}
-	narrow := max(1, (v.To-v.From)/int64(points))
+	narrow := max(1, (v.To-v.From)/int64(points)) * 1e6
 	busy := int64(0)
 	for i := range r.slots {
-		s := &r.slots[i]
-		view := SlotView{Name: s.name, Spans: []SpanView{}}
-		for k := first(s.spans); k < len(s.spans) && millis(s.spans[k].t0) <= v.To; k++ {
-			span := r.spanView(&s.spans[k], v.To)
-			busy += max(0, min(span.T1, v.To)-max(span.T0, v.From))
-			view.Spans = addSpan(view.Spans, span, narrow)
-		}
+		view, worked := r.slotView(&r.slots[i], v.From*1e6, (v.To+1)*1e6-1, narrow)
+		busy += worked
 		v.Slots = append(v.Slots, view)
 	}
-	if all := (v.To - v.From) * int64(len(r.slots)); all > 0 {
+	if all := (v.To - v.From) * 1e6 * int64(len(r.slots)); all > 0 {
 		v.Use = min(1, float64(busy)/float64(all))
 	}
 	return v
 }
 
-func (r *Run) spanView(s *span, now int64) SpanView {
-	v := SpanView{T0: millis(s.t0), T1: millis(s.t1), Member: int(r.table.at(s.segment).member), Segment: s.segment, Merged: 1}
-	if s.ok == spanRuns {
-		v.T1 = max(v.T0, now)
-		return v
+// slotView draws a slot, all in nanoseconds, and says how long it was at work. What is
+// narrow is drawn together: the spans of a whole run are too many to look at each.
+func (r *Run) slotView(s *slot, from, to, narrow int64) (SlotView, int64) {
+	v := SlotView{Name: s.name, Spans: []SpanView{}}
+	end := func(k int) int64 {
+		if s.spans[k].ok == spanRuns {
+			return max(s.spans[k].t0, to)
+		}
+		return s.spans[k].t1
 	}
-	ok := s.ok == spanFinished
-	v.OK = &ok
-	return v
+	first := sort.Search(len(s.spans), func(k int) bool { return end(k) >= from })
+	n := sort.Search(len(s.spans), func(k int) bool { return s.spans[k].t0 > to })
+	if first >= n {
+		return v, 0
+	}
+	for k := first; k < n; {
+		next := s.joined(k, n, narrow)
+		a, z := &s.spans[k], &s.spans[next-1]
+		span := SpanView{T0: millis(a.t0), T1: millis(end(next - 1)), Member: int(r.table.at(a.segment).member), Segment: a.segment, Merged: next - k}
+		if z.ok != spanRuns {
+			ok := z.ok == spanFinished
+			span.OK = &ok
+		}
+		v.Spans = append(v.Spans, span)
+		k = next
+	}
+	worked := s.spans[n-1].busy - s.spans[first].busy + end(n-1) - s.spans[n-1].t0
+	worked -= max(0, from-s.spans[first].t0) + max(0, end(n-1)-to)
+	return v, max(0, worked)
 }
 
-// addSpan adds a span, or widens the last one if both are too narrow to be seen.
-func addSpan(spans []SpanView, s SpanView, narrow int64) []SpanView {
-	if n := len(spans); n > 0 && s.OK != nil && spans[n-1].OK != nil && *s.OK == *spans[n-1].OK {
-		if last := &spans[n-1]; s.T1-last.T0 <= narrow || s.T1-s.T0 < narrow/4 && s.T0-last.T1 < narrow/4 && last.T1-last.T0 < narrow {
-			last.T1 = s.T1
-			last.Merged += s.Merged
-			return spans
-		}
+// joined is where the spans end that are drawn together with one: they have ended as it
+// has, and all of them are no wider than what is narrow.
+func (s *slot) joined(k, n int, narrow int64) int {
+	if s.spans[k].ok != spanFinished {
+		return k + 1
 	}
-	return append(spans, s)
+	if at := sort.SearchInts(s.failed, k); at < len(s.failed) {
+		n = min(n, s.failed[at])
+	}
+	if s.spans[n-1].ok == spanRuns && n-1 > k {
+		n--
+	}
+	wide := sort.Search(n-k, func(i int) bool { return s.spans[k+i].t1-s.spans[k].t0 > narrow })
+	return k + max(1, wide)
 }

@@ -129,7 +129,15 @@ func (r *Run) worked() float64 {
 // totalSteps is how many steps the budget allows, 0 if it does not say.
 func (r *Run) totalSteps() int64 {
 	b := r.m.Spec().Budget
-	all := b.Steps * int64(len(r.members))
+	all := int64(0)
+	if b.Steps > 0 {
+		for i := range r.members {
+			all += b.Steps
+			if v := r.m.Member(i); v.State == machine.StateFailed || v.State == machine.StateRetired { // trains no more
+				all += v.Spent - b.Steps
+			}
+		}
+	}
 	if b.Total > 0 && (all == 0 || b.Total < all) {
 		return b.Total
 	}

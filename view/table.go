@@ -115,13 +115,15 @@ func (s *stretch) first() int64 { return s.segments[0] }
 func (s *stretch) last() int64  { return s.segments[len(s.segments)-1] }
 
 type slot struct {
-	name  string
-	spans []span
+	name   string
+	spans  []span
+	failed []int // which of them did not come to an outcome
 }
 
 // span is a segment on a slot.
 type span struct {
 	t0, t1  int64
+	busy    int64 // of the spans before it, in nanoseconds
 	segment int64
 	ok      spanCode
 }

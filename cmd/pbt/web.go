@@ -1,6 +1,6 @@
 package main
 
-import "io/fs"
+import dashboardFiles "github.com/seed-7a1a2db0/pbt/web"
 
 // web is the dashboard's files; nil in a build without them.
-var web fs.FS
+var web = dashboardFiles.Files()

@@ -16,7 +16,11 @@ export async function eventsArrive(ctx) {
   const f = await facts(page)
   assert.deepEqual([f.duplicates, f.gaps], [0, 0])
   const seqs = await page.locator(".ev").evaluateAll(l => l.map(e => Number(e.dataset.seq)))
-  assert.deepEqual(seqs, [...seqs].sort((a, b) => b - a), "newest first")
+  assert.deepEqual(
+    seqs,
+    [...seqs].sort((a, b) => b - a),
+    "newest first",
+  )
   assert.equal(new Set(seqs).size, seqs.length)
   for (let i = 1; i < seqs.length; i++) assert.equal(seqs[i], seqs[i - 1] - 1, "every event is there")
   const lag = await page.evaluate(() => Number(document.querySelector(".link-state small")?.textContent.match(/\d+/)?.[0] ?? 0))
@@ -95,8 +99,13 @@ export async function steering(ctx) {
   await page.getByRole("button", { name: "Pause" }).click()
   await confirm("Pause")
   await page.waitForSelector(".phase.paused")
-  await page.getByRole("button", { name: "Pause" }).count().then(n => assert.equal(n, 0))
-  const refused = await page.evaluate(async () => (await fetch("api/v1/runs/fast-1/steer", { method: "POST", body: '{"verb":"resume"}' })).status)
+  await page
+    .getByRole("button", { name: "Pause" })
+    .count()
+    .then(n => assert.equal(n, 0))
+  const refused = await page.evaluate(
+    async () => (await fetch("api/v1/runs/fast-1/steer", { method: "POST", body: '{"verb":"resume"}' })).status,
+  )
   assert.equal(refused, 200)
   await page.waitForSelector(".phase.running")
   await goto(page, "#/run/fast-1/population?seg=30")
@@ -104,7 +113,10 @@ export async function steering(ctx) {
   await confirm("Pin")
   await page.getByRole("button", { name: "Branch" }).click()
   await confirm("Branch")
-  assert.deepEqual(sent.map(s => s.verb), ["set", "copy", "restart", "inject", "change", "pause", "resume", "pin", "branch"])
+  assert.deepEqual(
+    sent.map(s => s.verb),
+    ["set", "copy", "restart", "inject", "change", "pause", "resume", "pin", "branch"],
+  )
   assert.deepEqual(sent[0], { verb: "set", member: 3, hypers: { lr: 0.02 } })
   clean(page)
 }
@@ -115,7 +127,13 @@ export async function refusalsAreShown(ctx) {
   const page = await ctx.open("/run/fast-1/members")
   page.mayLose = true
   await ready(page)
-  await page.route("**/steer", r => r.fulfill({ status: 409, contentType: "application/json", body: JSON.stringify({ error: "the run is ending: <b>nothing</b> to pause" }) }))
+  await page.route("**/steer", r =>
+    r.fulfill({
+      status: 409,
+      contentType: "application/json",
+      body: JSON.stringify({ error: "the run is ending: <b>nothing</b> to pause" }),
+    }),
+  )
   await page.getByRole("button", { name: "Pause" }).click()
   await page.locator("dialog[open]").getByRole("button", { name: "Pause" }).click()
   await page.waitForSelector("dialog [role=alert]")

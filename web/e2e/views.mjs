@@ -8,7 +8,10 @@ const text = (page, sel) => page.locator(sel).first().innerText()
 
 export async function everyView(ctx) {
   for (const theme of ["light", "dark"])
-    for (const [width, height] of [[1440, 900], [390, 844]]) {
+    for (const [width, height] of [
+      [1440, 900],
+      [390, 844],
+    ]) {
       const page = await ctx.open(`/run/${ctx.run}/population`, { width, height, theme })
       await ready(page)
       for (const v of VIEWS) {
@@ -32,13 +35,17 @@ export async function chartsAreDrawn(ctx) {
   for (const v of ["population", "hypers", "lineage", "health", "compare"]) {
     await goto(page, `#/run/${ctx.run}/${v}`)
     await page.waitForSelector(".view .chart canvas")
-    await page.waitForFunction(() => {
-      const c = document.querySelector(".view .chart canvas")
-      const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data
-      const colours = new Set()
-      for (let i = 0; i < d.length; i += 4) if (d[i + 3]) colours.add((d[i] << 16) | (d[i + 1] << 8) | d[i + 2])
-      return colours.size > 20
-    }, null, { timeout: 10_000 })
+    await page.waitForFunction(
+      () => {
+        const c = document.querySelector(".view .chart canvas")
+        const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data
+        const colours = new Set()
+        for (let i = 0; i < d.length; i += 4) if (d[i + 3]) colours.add((d[i] << 16) | (d[i + 1] << 8) | d[i + 2])
+        return colours.size > 20
+      },
+      null,
+      { timeout: 10_000 },
+    )
   }
   clean(page)
 }
@@ -50,12 +57,17 @@ export async function numbersAreTheApis(ctx) {
   for (let attempt = 0; ; attempt++) {
     const before = (await api(ctx, "/members")).members
     await page.waitForTimeout(1200)
-    const rows = await page.locator("tbody tr[data-member]").evaluateAll(list => list.map(tr => [tr.dataset.member, tr.children[2].innerText.trim(), tr.children[4].innerText.trim()]))
+    const rows = await page
+      .locator("tbody tr[data-member]")
+      .evaluateAll(list => list.map(tr => [tr.dataset.member, tr.children[2].innerText.trim(), tr.children[4].innerText.trim()]))
     const after = (await api(ctx, "/members")).members
-    const shown = m => [String(m.id), format(m.score), String(m.step).replace(/\B(?=(\d{3})+$)/g, ",")]
+    const shown = m => [String(m.id), aligned(m.score), String(m.step).replace(/\B(?=(\d{3})+$)/g, ",")]
     const right = rows.length > 0 && rows.every(r => [before, after].some(list => list.some(m => shown(m).join() === r.join())))
     if (right) break
-    assert.ok(attempt < 5, `the table disagrees: ${JSON.stringify(rows.slice(0, 4))} and ${JSON.stringify(after.slice(0, 4).map(shown))}`)
+    assert.ok(
+      attempt < 5,
+      `the table disagrees: ${JSON.stringify(rows.slice(0, 4))} and ${JSON.stringify(after.slice(0, 4).map(shown))}`,
+    )
   }
   const r = await api(ctx, "")
   if (r.best) {
@@ -63,18 +75,30 @@ export async function numbersAreTheApis(ctx) {
     assert.match(lead, new RegExp(`Member ${r.best.member} (leads|won) with`))
     const { stages } = await api(ctx, `/schedule?segment=${r.best.segment}`)
     const rest = await text(page, ".rest")
-    if (new Set(stages.map(s => s.member)).size > 1) assert.ok(rest.includes(`Its weights began as member ${stages[0].member}`), rest)
+    if (new Set(stages.map(s => s.member)).size > 1)
+      assert.ok(rest.includes(`Its weights began as member ${stages[0].member}`), rest)
   }
   clean(page)
 }
+
+const aligned = s =>
+  typeof s === "number" && s !== 0 && Math.abs(s) >= 1e-5 && Math.abs(s) < 1e4 ? s.toPrecision(4).replace(/^-/, "−") : format(s)
 
 function format(s) {
   if (s === null) return "–"
   if (typeof s === "string") return { NaN: "NaN", "+Inf": "+∞", "-Inf": "−∞" }[s]
   const a = Math.abs(s)
   if (s === 0) return "0"
-  if (a >= 1e7 || a < 1e-5) return s.toExponential(3).replace(/\.?0+e/, "e").replace("e+", "e").replace(/^-/, "−")
-  if (a >= 1e4) return String(Math.round(s)).replace(/\B(?=(\d{3})+$)/g, ",").replace(/^-/, "−")
+  if (a >= 1e7 || a < 1e-5)
+    return s
+      .toExponential(3)
+      .replace(/\.?0+e/, "e")
+      .replace("e+", "e")
+      .replace(/^-/, "−")
+  if (a >= 1e4)
+    return String(Math.round(s))
+      .replace(/\B(?=(\d{3})+$)/g, ",")
+      .replace(/^-/, "−")
   return String(Number(s.toPrecision(4))).replace(/^-/, "−")
 }
 
@@ -103,10 +127,11 @@ export async function segmentPanel(ctx) {
 }
 
 export async function addressesHoldTheState(ctx) {
-  const page = await ctx.open(`/run/${ctx.run}/members?sort=-step&state=running&q=m`)
+  const state = (await api(ctx, "/members")).members[0].state
+  const page = await ctx.open(`/run/${ctx.run}/members?sort=-step&state=${state}&q=m`)
   await ready(page)
   assert.equal(await page.locator("th[aria-sort=descending]").innerText(), "Step")
-  assert.equal(await page.locator("select[aria-label=State]").inputValue(), "running")
+  assert.equal(await page.locator("select[aria-label=State]").inputValue(), state)
   await page.locator("th button", { hasText: "Score" }).click()
   assert.ok(page.url().includes("sort=-score"))
   await goto(page, `#/run/${ctx.run}/lineage?layout=tree`)
@@ -157,15 +182,29 @@ export async function keyboard(ctx) {
   const seen = []
   for (let i = 0; i < 40; i++) {
     await page.keyboard.press("Tab")
-    seen.push(await page.evaluate(() => {
-      const e = document.activeElement
-      const o = getComputedStyle(e)
-      return { name: e.tagName === "BODY" ? "BODY" : (e.getAttribute("aria-label") || e.textContent || e.tagName).trim().slice(0, 30), ring: o.outlineStyle !== "none" || e.matches("input") }
-    }))
+    seen.push(
+      await page.evaluate(() => {
+        const e = document.activeElement
+        const o = getComputedStyle(e)
+        return {
+          name: e.tagName === "BODY" ? "BODY" : (e.getAttribute("aria-label") || e.textContent || e.tagName).trim().slice(0, 30),
+          ring: o.outlineStyle !== "none" || e.matches("input"),
+        }
+      }),
+    )
   }
-  assert.ok(seen.some(s => s.name.startsWith("Scores of")), "the figure can be reached")
-  assert.ok(seen.some(s => s.name === "Members"), "the views can be reached")
-  assert.deepEqual(seen.filter(s => !s.ring && s.name !== "BODY").map(s => s.name), [])
+  assert.ok(
+    seen.some(s => s.name.startsWith("Scores of")),
+    "the figure can be reached",
+  )
+  assert.ok(
+    seen.some(s => s.name === "Members"),
+    "the views can be reached",
+  )
+  assert.deepEqual(
+    seen.filter(s => !s.ring && s.name !== "BODY").map(s => s.name),
+    [],
+  )
   clean(page)
 }
 
@@ -180,7 +219,15 @@ export async function accessibility(ctx) {
         if (v.includes("seg=")) await page.waitForSelector(".panel .big")
         await page.waitForTimeout(200)
         await page.evaluate(ctx.axe)
-        const found = await page.evaluate(async () => (await globalThis.axe.run(document, { resultTypes: ["violations"] })).violations.map(x => `${x.id}: ${x.nodes.slice(0, 3).map(n => `${n.target} ${n.any?.[0]?.message ?? ""}`).join(" | ")}`))
+        const found = await page.evaluate(async () =>
+          (await globalThis.axe.run(document, { resultTypes: ["violations"] })).violations.map(
+            x =>
+              `${x.id}: ${x.nodes
+                .slice(0, 3)
+                .map(n => `${n.target} ${n.any?.[0]?.message ?? ""}`)
+                .join(" | ")}`,
+          ),
+        )
         assert.deepEqual(found, [], `${v}, ${theme}, ${width} px`)
       }
       await page.context().close()
@@ -201,7 +248,10 @@ export async function downloads(ctx) {
   const svg = (await take("Download scores-by-lineage", "SVG image")).toString()
   assert.match(svg, /^<svg /)
   assert.ok(svg.length > 2000)
-  const bad = await page.evaluate(s => new DOMParser().parseFromString(s, "image/svg+xml").querySelector("parsererror")?.textContent ?? "", svg)
+  const bad = await page.evaluate(
+    s => new DOMParser().parseFromString(s, "image/svg+xml").querySelector("parsererror")?.textContent ?? "",
+    svg,
+  )
   assert.equal(bad, "")
   assert.equal((await take("Download scores-by-lineage", "PNG image")).subarray(1, 4).toString(), "PNG")
   const rows = (await take("Download scores-by-lineage", "CSV table")).toString().split("\r\n")
@@ -218,7 +268,10 @@ export async function hostileTextStaysText(ctx) {
   for (const v of [...VIEWS, "events?level=quiet,warn,error,info,decision,good", "population?seg=12", "members?sort=score"]) {
     await goto(page, `#/run/hostile-1/${v}`)
     await page.waitForTimeout(500)
-    const bad = await page.evaluate(() => ({ ran: globalThis.__xss ?? 0, images: document.querySelectorAll("#app img, #app script, #app b b, .ev b").length }))
+    const bad = await page.evaluate(() => ({
+      ran: globalThis.__xss ?? 0,
+      images: document.querySelectorAll("#app img, #app script, #app b b, .ev b").length,
+    }))
     assert.deepEqual(bad, { ran: 0, images: 0 }, v)
   }
   assert.ok((await page.locator("h1").innerText()).includes("<img src=x"), "the name is shown as it is")
@@ -255,14 +308,19 @@ export async function firstViewOfABigRun(ctx) {
   const page = await ctx.open("/run/begun-1/population")
   await ready(page)
   await (await fetch(`${ctx.base}api/v1/runs/big-1/members`)).text() // the mock thinks once; the real server keeps what it knows
-  for (const p of ["curves?by=lineage&x=step&points=400", "events?limit=500"]) await (await fetch(`${ctx.base}api/v1/runs/big-1/${p}`)).text()
+  for (const p of ["curves?by=lineage&x=step&points=400", "events?limit=500"])
+    await (await fetch(`${ctx.base}api/v1/runs/big-1/${p}`)).text()
   await page.goto("about:blank")
   const began = Date.now()
   await page.goto(`${ctx.base}#/run/big-1/population`)
-  await page.waitForFunction(() => {
-    const c = document.querySelector(".first .main .chart canvas")
-    return c && c.width > 100 && document.querySelector(".lead")?.textContent.includes("0.")
-  }, null, { timeout: 20_000 })
+  await page.waitForFunction(
+    () => {
+      const c = document.querySelector(".first .main .chart canvas")
+      return c && c.width > 100 && document.querySelector(".lead")?.textContent.includes("0.")
+    },
+    null,
+    { timeout: 20_000 },
+  )
   const took = Date.now() - began
   const times = []
   for (const v of VIEWS.slice(1)) {

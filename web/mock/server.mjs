@@ -3,12 +3,23 @@ import { createReadStream, existsSync, statSync } from "node:fs"
 import { createServer } from "node:http"
 import { extname, join, normalize } from "node:path"
 import { fileURLToPath } from "node:url"
+import * as figures from "./curves.mjs"
 import { makeRuns } from "./runs.mjs"
 import { steer } from "./steer.mjs"
-import * as v from "./views.mjs"
+import * as answers from "./views.mjs"
 
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json", ".map": "application/json" }
-const CSP = "default-src 'self'; style-src 'self'; script-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+const v = { ...answers, ...figures }
+
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
+  ".map": "application/json",
+}
+const CSP =
+  "default-src 'self'; style-src 'self'; script-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 const flag = (name, otherwise) => {
   const i = process.argv.indexOf(`--${name}`)
@@ -27,27 +38,43 @@ function read(s, path, q, res) {
   const opts = { by: q.get("by") ?? "lineage", x: q.get("x") ?? "step", points: Number(q.get("points")) || 200 }
   const known = n >= 1 && n <= s.n
   switch (path[0]) {
-    case undefined: return json(res, v.run(s))
-    case "members": return json(res, v.members(s))
+    case undefined:
+      return json(res, v.run(s))
+    case "members":
+      return json(res, v.members(s))
     case "segments":
       if (path[1] === undefined) return json(res, v.segments(s, q))
       if (!known) return json(res, { error: `there is no segment ${path[1]}` }, 404)
       return json(res, path[2] === "log" ? v.log(s, n) : v.segmentDetail(s, n))
-    case "best": return json(res, { seq: s.seq, best: s.best ? [v.best(s)] : [] })
-    case "schedule": return json(res, { segment: Number(q.get("segment")) || s.best, stages: v.schedule(s, Number(q.get("segment")) || s.best) })
-    case "curves": return json(res, v.curves(s, opts))
+    case "best":
+      return json(res, { seq: s.seq, best: s.best ? [v.best(s)] : [] })
+    case "schedule":
+      return json(res, { segment: Number(q.get("segment")) || s.best, stages: v.schedule(s, Number(q.get("segment")) || s.best) })
+    case "curves":
+      return json(res, v.curves(s, opts))
     case "hypers": {
       const h = v.hyper(s, path[1], opts)
       return h ? json(res, h) : json(res, { error: "there is no such hyperparameter" }, 404)
     }
-    case "parallel": return json(res, v.parallel(s, Number(q.get("limit")) || 500))
-    case "lineage": return json(res, v.lineage(s))
-    case "slots": return json(res, v.slots(s, { from: Number(q.get("from")), to: Number(q.get("to")), points: opts.points }))
-    case "health": return json(res, v.health(s))
-    case "events": return json(res, v.events(s, q))
-    case "checkpoints": return json(res, { seq: s.seq, checkpoints: [] })
-    case "experiment": return json(res, { source: `name: ${s.o.name}\npopulation: ${s.P}\n`, resolved: `name: ${s.o.name}\npopulation: ${s.P}\nsegment: {steps: ${s.o.segSteps}}\n` })
-    default: return json(res, { error: "there is no such path" }, 404)
+    case "parallel":
+      return json(res, v.parallel(s, Number(q.get("limit")) || 500))
+    case "lineage":
+      return json(res, v.lineage(s))
+    case "slots":
+      return json(res, v.slots(s, { from: Number(q.get("from")), to: Number(q.get("to")), points: opts.points }))
+    case "health":
+      return json(res, v.health(s))
+    case "events":
+      return json(res, v.events(s, q))
+    case "checkpoints":
+      return json(res, { seq: s.seq, checkpoints: [] })
+    case "experiment":
+      return json(res, {
+        source: `name: ${s.o.name}\npopulation: ${s.P}\n`,
+        resolved: `name: ${s.o.name}\npopulation: ${s.P}\nsegment: {steps: ${s.o.segSteps}}\n`,
+      })
+    default:
+      return json(res, { error: "there is no such path" }, 404)
   }
 }
 
@@ -75,21 +102,35 @@ function stream(s, req, q, res, speed) {
   req.on("close", () => clearInterval(timer))
 }
 
-function files(root, url, res) {
+export function files(root, url, res) {
   const path = join(root, normalize(decodeURIComponent(url.pathname)).replace(/^(\.\.[/\\])+/, ""))
   const file = existsSync(path) && statSync(path).isFile() ? path : join(root, "index.html")
   if (!existsSync(file)) return json(res, { error: "not built: npm run build" }, 404)
-  res.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "content-security-policy": CSP, "x-content-type-options": "nosniff" })
+  res.writeHead(200, {
+    "content-type": TYPES[extname(file)] ?? "application/octet-stream",
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+  })
   createReadStream(file).pipe(res)
 }
 
 async function body(req) {
   let text = ""
-  for await (const chunk of req) if ((text += chunk).length > 1e6) throw new Error("too large")
+  for await (const chunk of req) {
+    text += chunk
+    if (text.length > 1e6) throw new Error("too large")
+  }
   return JSON.parse(text || "{}")
 }
 
-export function serve({ port = 8790, seed = 1, big = false, speed = 1, web = fileURLToPath(new URL("../dist", import.meta.url)), runs = makeRuns({ seed, big }) } = {}) {
+export function serve({
+  port = 8790,
+  seed = 1,
+  big = false,
+  speed = 1,
+  web = fileURLToPath(new URL("../dist", import.meta.url)),
+  runs = makeRuns({ seed, big }),
+} = {}) {
   const began = Date.now()
   const timer = setInterval(() => {
     for (const s of runs.values()) if (s.o.live) s.advance(began + (Date.now() - began) * speed)
@@ -110,10 +151,17 @@ export function serve({ port = 8790, seed = 1, big = false, speed = 1, web = fil
     read(s, path.slice(4), url.searchParams, res)
   })
   server.on("close", () => clearInterval(timer))
-  return new Promise(done => server.listen(Number(port), "127.0.0.1", () => done({ server, runs, url: `http://127.0.0.1:${server.address().port}/` })))
+  return new Promise(done =>
+    server.listen(Number(port), "127.0.0.1", () => done({ server, runs, url: `http://127.0.0.1:${server.address().port}/` })),
+  )
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { url } = await serve({ port: flag("port", 8790), seed: Number(flag("seed", 1)), big: !!flag("big", false), speed: Number(flag("speed", 1)) })
+  const { url } = await serve({
+    port: flag("port", 8790),
+    seed: Number(flag("seed", 1)),
+    big: !!flag("big", false),
+    speed: Number(flag("speed", 1)),
+  })
   console.log(url)
 }

@@ -2,7 +2,19 @@
 // million segments fit. It exists to try the dashboard; nothing here decides anything in pbt.
 
 export const ACTIONS = ["start", "continue", "copy", "repair", "restart"]
-export const KINDS = ["run_started", "opened", "decided", "leased", "finished", "failed", "member_done", "ending", "run_ended", "closed", "steered"]
+export const KINDS = [
+  "run_started",
+  "opened",
+  "decided",
+  "leased",
+  "finished",
+  "failed",
+  "member_done",
+  "ending",
+  "run_ended",
+  "closed",
+  "steered",
+]
 const FAIL = ["error", "timeout", "lost"]
 
 export function rng(seed) {
@@ -42,9 +54,25 @@ export class Sim {
     this.n = 0 // segments, numbered from 1
     this.col = Object.fromEntries(
       Object.entries({
-        member: Int32Array, parent: Int32Array, from: Int32Array, to: Int32Array, turn: Int32Array, action: Uint8Array, donor: Int32Array,
-        judged: Int32Array, rank: Int32Array, stretch: Int32Array, slot: Int16Array, state: Uint8Array, tries: Uint8Array, gap: Float64Array,
-        score: Float64Array, decided: Float64Array, leased: Float64Array, finished: Float64Array, finSeq: Int32Array,
+        member: Int32Array,
+        parent: Int32Array,
+        from: Int32Array,
+        to: Int32Array,
+        turn: Int32Array,
+        action: Uint8Array,
+        donor: Int32Array,
+        judged: Int32Array,
+        rank: Int32Array,
+        stretch: Int32Array,
+        slot: Int16Array,
+        state: Uint8Array,
+        tries: Uint8Array,
+        gap: Float64Array,
+        score: Float64Array,
+        decided: Float64Array,
+        leased: Float64Array,
+        finished: Float64Array,
+        finSeq: Int32Array,
       }).map(([k, t]) => [k, new Column(t)]),
     )
     this.hv = new Column(Float64Array, this.H)
@@ -54,7 +82,12 @@ export class Sim {
     this.seq = 0
     this.members = []
     this.stretches = []
-    this.slots = Array.from({ length: o.slots }, (_, i) => ({ name: `${o.worker ?? "gpu"}${i}`, seg: 0, end: Infinity, fails: false }))
+    this.slots = Array.from({ length: o.slots }, (_, i) => ({
+      name: `${o.worker ?? "gpu"}${i}`,
+      seg: 0,
+      end: Infinity,
+      fails: false,
+    }))
     this.queue = []
     this.best = 0
     this.paused = false
@@ -73,7 +106,19 @@ export class Sim {
 
   addMember() {
     const id = this.members.length
-    this.members.push({ id, seg: 0, record: 0, turn: 0, spent: 0, state: "waiting", failures: 0, lost: 0, lastFailure: "", next: null, root: id })
+    this.members.push({
+      id,
+      seg: 0,
+      record: 0,
+      turn: 0,
+      spent: 0,
+      state: "waiting",
+      failures: 0,
+      lost: 0,
+      lastFailure: "",
+      next: null,
+      root: id,
+    })
     this.decide(this.members[id])
     return id
   }
@@ -139,9 +184,11 @@ export class Sim {
     const rank = order.indexOf(m) + 1
     const cut = Math.max(1, Math.round(order.length * this.o.truncation))
     const diverged = !Number.isFinite(mine)
-    if ((!diverged && (m.turn < 2 || order.length < this.P / 2 || rank <= order.length - cut)) || order.length < 2) return { ...stay, rank }
+    if ((!diverged && (m.turn < 2 || order.length < this.P / 2 || rank <= order.length - cut)) || order.length < 2)
+      return { ...stay, rank }
     const d = order[Math.floor(this.rand() * Math.min(cut, order.length))]
-    if (d === m || !Number.isFinite(c.score.a[d.record]) || !(diverged || this.better(c.score.a[d.record], mine))) return { ...stay, rank }
+    if (d === m || !Number.isFinite(c.score.a[d.record]) || !(diverged || this.better(c.score.a[d.record], mine)))
+      return { ...stay, rank }
     return { action: diverged ? 3 : 2, parent: d.record, from: c.to.a[d.record], donor: d.record, rank }
   }
 
@@ -155,10 +202,30 @@ export class Sim {
       c[k].a[id] = v
     }
     const steps = Math.max(1, Math.min(this.o.segSteps, this.o.steps - m.spent))
-    for (const [k, v] of Object.entries({ member: m.id, parent: p.parent, from: p.from, to: p.from + steps, turn: m.turn, action: p.action, donor: p.donor ?? 0, judged: m.record, rank: p.rank ?? 0, state: 0, tries: 0, score: Number.NaN, gap: 1, decided: this.now, leased: 0, finished: 0, slot: -1 })) set(k, v)
+    for (const [k, v] of Object.entries({
+      member: m.id,
+      parent: p.parent,
+      from: p.from,
+      to: p.from + steps,
+      turn: m.turn,
+      action: p.action,
+      donor: p.donor ?? 0,
+      judged: m.record,
+      rank: p.rank ?? 0,
+      state: 0,
+      tries: 0,
+      score: Number.NaN,
+      gap: 1,
+      decided: this.now,
+      leased: 0,
+      finished: 0,
+      slot: -1,
+    }))
+      set(k, v)
     this.hypers.forEach((h, i) => {
       let v
-      if (p.hypers && h.name in p.hypers) v = h.values ? Math.max(0, h.values.indexOf(p.hypers[h.name])) : Number(p.hypers[h.name])
+      if (p.hypers && h.name in p.hypers)
+        v = h.values ? Math.max(0, h.values.indexOf(p.hypers[h.name])) : Number(p.hypers[h.name])
       else if (!p.parent) v = this.draw(h)
       else {
         v = this.hv.a[p.parent * this.H + i]
@@ -201,7 +268,7 @@ export class Sim {
     this.col.leased.a[id] = this.now
     this.col.tries.a[id]++
     const bi = this.hypers.findIndex(h => h.name === "batch")
-    const slow = bi < 0 ? 1 : [0.8, 0.95, 1.1, 1.3][this.hv.a[id * this.H + bi]] ?? 1
+    const slow = bi < 0 ? 1 : ([0.8, 0.95, 1.1, 1.3][this.hv.a[id * this.H + bi]] ?? 1)
     slot.seg = id
     slot.fails = this.rand() < this.o.failRate
     slot.end = this.now + this.o.segMs * slow * (0.85 + 0.3 * this.rand()) * (slot.fails ? this.rand() : 1)
@@ -260,7 +327,13 @@ export class Sim {
 
   fail(id, m) {
     const kind = FAIL[Math.floor(this.rand() * 3)]
-    const error = this.o.names.error ?? (kind === "lost" ? "the worker was stopped" : kind === "timeout" ? "no report for 60 s" : "exit status 1: RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB")
+    const error =
+      this.o.names.error ??
+      (kind === "lost"
+        ? "the worker was stopped"
+        : kind === "timeout"
+          ? "no report for 60 s"
+          : "exit status 1: RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB")
     const attempt = (this.failures.get(id)?.length ?? 0) + 1
     const f = { at: Math.round(this.now), kind, error, attempt, final: false }
     this.tried.push({ id, slot: this.col.slot.a[id], t0: this.col.leased.a[id], t1: this.now })
@@ -284,7 +357,14 @@ export class Sim {
     const save = 0.03 * s * (0.5 + r())
     const ev = 0.09 * s * (0.8 + 0.4 * r())
     const start = c.turn.a[id] === 0 ? 0.05 * s : 0
-    return { start_s: start, load_s: load, train_s: Math.max(0, s - load - save - ev - start - 0.01 * s), eval_s: ev, save_s: save, publish_s: 0.01 * s }
+    return {
+      start_s: start,
+      load_s: load,
+      train_s: Math.max(0, s - load - save - ev - start - 0.01 * s),
+      eval_s: ev,
+      save_s: save,
+      publish_s: 0.01 * s,
+    }
   }
 
   advance(until) {

@@ -9,8 +9,10 @@ export function steer(s, b) {
   const done = (say, member = null) => ({ seq: s.emit("steered", 0, { verb: b.verb, say, member }), say })
   const needs = ["kill", "restart", "set", "copy", "retire"]
   if (s.over) return { error: "the run has ended; nothing is left to steer" }
-  if (needs.includes(b.verb) && (!m || !unfinished(m))) return { error: `member ${b.member} trains no more; it cannot be steered` }
-  if (["copy", "pin", "unpin", "branch"].includes(b.verb) && !(seg >= 1 && seg <= s.n && s.col.state.a[seg] === 2)) return { error: `segment ${b.segment} has no outcome` }
+  if (needs.includes(b.verb) && (!m || !unfinished(m)))
+    return { error: `member ${b.member} trains no more; it cannot be steered` }
+  if (["copy", "pin", "unpin", "branch"].includes(b.verb) && !(seg >= 1 && seg <= s.n && s.col.state.a[seg] === 2))
+    return { error: `segment ${b.segment} has no outcome` }
   switch (b.verb) {
     case "pause":
       if (s.paused) return { error: "the run is paused already" }
@@ -38,7 +40,12 @@ export function steer(s, b) {
       return done(`member ${m.id} restarts with its next segment`, m.id)
     case "set":
       m.next = { action: 1, parent: m.record, from: s.col.to.a[m.record], hypers: { ...hypersOf(s, m.seg), ...b.hypers } }
-      return done(`member ${m.id}: ${Object.entries(b.hypers ?? {}).map(([k, x]) => `${k} = ${x}`).join(", ")} from its next segment`, m.id)
+      return done(
+        `member ${m.id}: ${Object.entries(b.hypers ?? {})
+          .map(([k, x]) => `${k} = ${x}`)
+          .join(", ")} from its next segment`,
+        m.id,
+      )
     case "copy":
       m.next = { action: 2, parent: seg, donor: seg, from: s.col.to.a[seg], rank: 0 }
       return done(`member ${m.id} takes over segment ${seg}`, m.id)
@@ -55,7 +62,11 @@ export function steer(s, b) {
       s.pins.delete(seg)
       return done(`checkpoint of segment ${seg} may go`)
     case "change":
-      return done(`changed: ${Object.entries(b.set ?? {}).map(([k, x]) => `${k} = ${x}`).join(", ")}`)
+      return done(
+        `changed: ${Object.entries(b.set ?? {})
+          .map(([k, x]) => `${k} = ${x}`)
+          .join(", ")}`,
+      )
     case "branch":
       return done(`a new run ${b.dir} starts from segment ${seg}`)
     default:

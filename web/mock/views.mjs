@@ -1,18 +1,32 @@
 // The answers of docs/api.md, made from a Sim.
 import { ACTIONS, KINDS, rng } from "./sim.mjs"
 
-const LEVEL = { run_started: "info", opened: "info", decided: "quiet", leased: "quiet", finished: "quiet", failed: "warn", member_done: "info", ending: "info", run_ended: "info", closed: "info", steered: "info" }
+const LEVEL = {
+  run_started: "info",
+  opened: "info",
+  decided: "quiet",
+  leased: "quiet",
+  finished: "quiet",
+  failed: "warn",
+  member_done: "info",
+  ending: "info",
+  run_ended: "info",
+  closed: "info",
+  steered: "info",
+}
 const STATES = ["waiting", "running", "finished", "failed"]
-const num = x => (Number.isFinite(x) ? x : null)
+export const num = x => (Number.isFinite(x) ? x : null)
 export const score = x => (Number.isNaN(x) ? "NaN" : x === Infinity ? "+Inf" : x === -Infinity ? "-Inf" : x)
 const fmt = x => (typeof x === "number" ? String(+x.toPrecision(4)) : String(x))
 const ms = x => (x ? Math.round(x) : null)
 
 export function hypersOf(s, id) {
-  return Object.fromEntries(s.hypers.map((h, i) => [h.name, h.values ? h.values[s.hv.a[id * s.H + i]] : +s.hv.a[id * s.H + i].toPrecision(8)]))
+  return Object.fromEntries(
+    s.hypers.map((h, i) => [h.name, h.values ? h.values[s.hv.a[id * s.H + i]] : +s.hv.a[id * s.H + i].toPrecision(8)]),
+  )
 }
 
-const scoreOf = (s, id) => (id && s.col.state.a[id] === 2 ? score(s.col.score.a[id]) : null)
+export const scoreOf = (s, id) => (id && s.col.state.a[id] === 2 ? score(s.col.score.a[id]) : null)
 
 export function ancestry(s, id) {
   const out = []
@@ -27,7 +41,12 @@ export function changes(s, id) {
   const now = hypersOf(s, id)
   return Object.keys(now)
     .filter(k => before[k] !== now[k])
-    .map(name => ({ name, from: before[name], to: now[name], op: typeof now[name] === "number" && typeof before[name] === "number" ? `× ${fmt(now[name] / before[name])}` : "drawn anew" }))
+    .map(name => ({
+      name,
+      from: before[name],
+      to: now[name],
+      op: typeof now[name] === "number" && typeof before[name] === "number" ? `× ${fmt(now[name] / before[name])}` : "drawn anew",
+    }))
 }
 
 export function say(s, id) {
@@ -37,20 +56,35 @@ export function say(s, id) {
   if (a === "start") return "starts from fresh weights with hyperparameters drawn from the space"
   if (a === "restart") return "restarted by hand: fresh weights, hyperparameters drawn anew"
   const mine = fmt(score(c.score.a[c.judged.a[id]]))
-  const ch = changes(s, id).map(x => `${x.name} ${fmt(x.from)} ${x.op} = ${fmt(x.to)}`).join(", ")
+  const ch = changes(s, id)
+    .map(x => `${x.name} ${fmt(x.from)} ${x.op} = ${fmt(x.to)}`)
+    .join(", ")
   if (a === "copy") {
     const d = c.donor.a[id]
     return `rank ${c.rank.a[id]} of ${of} (${mine}) is in the bottom ${Math.max(1, Math.round(of * s.o.truncation))}; copies weights and hyperparameters of member ${c.member.a[d]} (${fmt(c.score.a[d])}, segment ${d})${ch ? `; ${ch}` : ""}`
   }
-  if (a === "repair") return `its score is ${mine}; takes over weights and hyperparameters of member ${c.member.a[c.donor.a[id]]}${ch ? `; ${ch}` : ""}`
-  return c.rank.a[id] ? `rank ${c.rank.a[id]} of ${of} (${mine}) is not in the bottom; trains on` : "trains on: too few scores to compare with"
+  if (a === "repair")
+    return `its score is ${mine}; takes over weights and hyperparameters of member ${c.member.a[c.donor.a[id]]}${ch ? `; ${ch}` : ""}`
+  return c.rank.a[id]
+    ? `rank ${c.rank.a[id]} of ${of} (${mine}) is not in the bottom; trains on`
+    : "trains on: too few scores to compare with"
 }
 
-const why = (s, id) => ({ start: "start", continue: "not_in_bottom", copy: "in_bottom", repair: "diverged", restart: "start" })[ACTIONS[s.col.action.a[id]]]
+const why = (s, id) =>
+  ({ start: "start", continue: "not_in_bottom", copy: "in_bottom", repair: "diverged", restart: "start" })[
+    ACTIONS[s.col.action.a[id]]
+  ]
 
 export function best(s, n = s.best) {
   if (!n) return null
-  return { segment: n, member: s.col.member.a[n], score: score(s.col.score.a[n]), step: s.col.to.a[n], hypers: hypersOf(s, n), checkpoint: `s${String(n).padStart(9, "0")}-${s.col.finSeq.a[n]}` }
+  return {
+    segment: n,
+    member: s.col.member.a[n],
+    score: score(s.col.score.a[n]),
+    step: s.col.to.a[n],
+    hypers: hypersOf(s, n),
+    checkpoint: `s${String(n).padStart(9, "0")}-${s.col.finSeq.a[n]}`,
+  }
 }
 
 export function run(s) {
@@ -58,15 +92,34 @@ export function run(s) {
   const worked = (s.now - s.o.start) / 1000
   const progress = s.over ? 1 : Math.min(1, s.spent / total)
   return {
-    id: s.o.id, name: s.o.name, dir: s.o.dir ?? `runs/${s.o.id}`,
-    phase: s.over ? "finished" : s.paused ? "paused" : "running", reason: s.over ? "every member has spent its budget" : s.paused ? "paused by hand" : "",
-    live: s.o.live && !s.over, steerable: !!s.o.live && !s.over, metric: s.o.metric, goal: s.o.goal,
-    population: s.members.length, slots: s.slots.length, seed: String(s.o.seed), segment_steps: s.o.segSteps,
+    id: s.o.id,
+    name: s.o.name,
+    dir: s.o.dir ?? `runs/${s.o.id}`,
+    phase: s.over ? "finished" : s.paused ? "paused" : "running",
+    reason: s.over ? "every member has spent its budget" : s.paused ? "paused by hand" : "",
+    live: s.o.live && !s.over,
+    steerable: !!s.o.live && !s.over,
+    metric: s.o.metric,
+    goal: s.o.goal,
+    population: s.members.length,
+    slots: s.slots.length,
+    seed: String(s.o.seed),
+    segment_steps: s.o.segSteps,
     exploit: s.o.policy === "random" ? "none: every member trains alone" : "truncation: the bottom 20 % copy from the top 20 %",
     explore: s.o.policy === "random" ? "none" : "perturb: × 0.8 or × 1.2",
-    started_at: Math.round(s.o.start), updated_at: Math.round(s.now), worked_s: worked, budget: { steps: s.o.steps },
-    progress, eta_s: s.over || !progress ? null : (worked / progress) * (1 - progress), spent: s.spent, best: best(s), counts: s.counts,
-    hypers: s.hypers, seq: s.seq, host: "atlas", version: "0.5.0-mock",
+    started_at: Math.round(s.o.start),
+    updated_at: Math.round(s.now),
+    worked_s: worked,
+    budget: { steps: s.o.steps },
+    progress,
+    eta_s: s.over || !progress ? null : (worked / progress) * (1 - progress),
+    spent: s.spent,
+    best: best(s),
+    counts: s.counts,
+    hypers: s.hypers,
+    seq: s.seq,
+    host: "atlas",
+    version: "0.5.0-mock",
   }
 }
 
@@ -82,11 +135,29 @@ export function members(s) {
       const spark = []
       for (let i = m.record; i && spark.length < 40; i = c.parent.a[i]) spark.push(num(c.score.a[i]))
       return {
-        id: m.id, state: m.state, rank: order.get(m.id) ?? 0, score: scoreOf(s, m.record), step: m.record ? c.to.a[m.record] : 0, spent: m.spent,
-        hypers: hypersOf(s, cur), segment: cur, record: m.record, slot: slot?.name ?? "", leased_at: Math.round(c.leased.a[cur] || 0),
+        id: m.id,
+        state: m.state,
+        rank: order.get(m.id) ?? 0,
+        score: scoreOf(s, m.record),
+        step: m.record ? c.to.a[m.record] : 0,
+        spent: m.spent,
+        hypers: hypersOf(s, cur),
+        segment: cur,
+        record: m.record,
+        slot: slot?.name ?? "",
+        leased_at: Math.round(c.leased.a[cur] || 0),
         progress: slot ? Math.min(1, (s.now - c.leased.a[cur]) / (slot.end - c.leased.a[cur])) : 0,
-        failures: m.failures, lost: m.lost, last_failure: m.lastFailure, root: m.root,
-        last_decision: { segment: cur, action: ACTIONS[c.action.a[cur]], why: why(s, cur), say: say(s, cur), at: Math.round(c.decided.a[cur]) },
+        failures: m.failures,
+        lost: m.lost,
+        last_failure: m.lastFailure,
+        root: m.root,
+        last_decision: {
+          segment: cur,
+          action: ACTIONS[c.action.a[cur]],
+          why: why(s, cur),
+          say: say(s, cur),
+          at: Math.round(c.decided.a[cur]),
+        },
         spark: spark.reverse(),
       }
     }),
@@ -100,13 +171,36 @@ export function segment(s, id) {
   const v = c.score.a[id]
   const kept = s.members.some(m => m.record === id) || s.pins.has(id) || id === s.best
   return {
-    id, member: c.member.a[id], turn: c.turn.a[id], parent: c.parent.a[id], state: STATES[c.state.a[id]], from: c.from.a[id], steps: c.to.a[id] - c.from.a[id],
-    hypers: hypersOf(s, id), action: ACTIONS[c.action.a[id]], why: why(s, id), say: say(s, id),
-    donor: d ? { member: c.member.a[d], segment: d, score: score(c.score.a[d]) } : null, changes: changes(s, id), score: scoreOf(s, id),
+    id,
+    member: c.member.a[id],
+    turn: c.turn.a[id],
+    parent: c.parent.a[id],
+    state: STATES[c.state.a[id]],
+    from: c.from.a[id],
+    steps: c.to.a[id] - c.from.a[id],
+    hypers: hypersOf(s, id),
+    action: ACTIONS[c.action.a[id]],
+    why: why(s, id),
+    say: say(s, id),
+    donor: d ? { member: c.member.a[d], segment: d, score: score(c.score.a[d]) } : null,
+    changes: changes(s, id),
+    score: scoreOf(s, id),
     metrics: fin ? { loss: score((1.05 - v) * 1.7), [s.o.names.metric ?? "train_accuracy"]: score(Math.min(1, v * 1.02)) } : {},
-    checkpoint: fin ? { id: best(s, id).checkpoint, bytes: 4_812_345 + id, kept, path: `${s.o.dir ?? `runs/${s.o.id}`}/checkpoints/${best(s, id).checkpoint}` } : null,
-    worker: s.slots[c.slot.a[id]]?.name ?? "", tries: c.tries.a[id], times: fin ? s.times(id) : null,
-    decided_at: ms(c.decided.a[id]), leased_at: ms(c.leased.a[id]), finished_at: ms(c.finished.a[id]), failures: s.failures.get(id) ?? [],
+    checkpoint: fin
+      ? {
+          id: best(s, id).checkpoint,
+          bytes: 4_812_345 + id,
+          kept,
+          path: `${s.o.dir ?? `runs/${s.o.id}`}/checkpoints/${best(s, id).checkpoint}`,
+        }
+      : null,
+    worker: s.slots[c.slot.a[id]]?.name ?? "",
+    tries: c.tries.a[id],
+    times: fin ? s.times(id) : null,
+    decided_at: ms(c.decided.a[id]),
+    leased_at: ms(c.leased.a[id]),
+    finished_at: ms(c.finished.a[id]),
+    failures: s.failures.get(id) ?? [],
   }
 }
 
@@ -117,168 +211,9 @@ export function segmentDetail(s, id) {
 }
 
 export function schedule(s, id) {
-  return ancestry(s, id).reverse().map(i => ({ segment: i, member: s.col.member.a[i], from: s.col.from.a[i], to: s.col.to.a[i], hypers: hypersOf(s, i) }))
-}
-
-/** every k-th, and the last */
-function thin(list, max) {
-  if (list.length <= max) return list
-  const out = []
-  for (let i = 0; i < max; i++) out.push(list[Math.round((i * (list.length - 1)) / (max - 1))])
-  return out
-}
-
-function paths(s, by) {
-  const c = s.col
-  if (by === "lineage") return s.members.map(m => ({ m, ids: ancestry(s, m.record).reverse() }))
-  const own = s.members.map(m => ({ m, ids: [] }))
-  for (let i = 1; i <= s.n; i++) if (c.state.a[i] === 2) own[c.member.a[i]].ids.push(i)
-  return own
-}
-
-const xOf = (s, x) => (x === "time" ? i => Math.round(s.col.finished.a[i]) : i => s.col.to.a[i])
-
-export function curves(s, { by, x, points }) {
-  const c = s.col
-  const X = xOf(s, x)
-  const per = Math.max(12, Math.min(points, Math.floor(60000 / s.members.length)))
-  const winner = s.best ? c.member.a[s.best] : -1
-  const series = paths(s, by).map(({ m, ids }) => {
-    if (by === "lineage" && m.id === winner) ids = ancestry(s, s.best).reverse()
-    const t = thin(ids, per)
-    return { member: m.id, root: m.root, winning: m.id === winner, done: m.state === "done", x: t.map(X), y: t.map(i => num(c.score.a[i])), segments: t }
-  })
-  const copies = []
-  for (const st of thin(s.stretches.filter(t => t.action === "copy" || t.action === "repair"), 3000)) {
-    const i = st.first
-    const d = c.donor.a[i]
-    copies.push({ seq: 0, segment: i, member: st.member, donor: c.member.a[d], donor_segment: d, x: x === "time" ? Math.round(c.decided.a[i]) : c.from.a[i], from: num(c.score.a[c.judged.a[i]]), to: num(c.score.a[d]) })
-  }
-  return { seq: s.seq, by, x, series, band: band(s, X, Math.min(points, 240)), copies, decimated: s.n / s.members.length > per }
-}
-
-function band(s, X, points) {
-  const c = s.col
-  let lo = Infinity
-  let hi = -Infinity
-  for (let i = 1; i <= s.n; i++)
-    if (c.state.a[i] === 2) {
-      lo = Math.min(lo, X(i))
-      hi = Math.max(hi, X(i))
-    }
-  const b = { x: [], best: [], q10: [], q25: [], median: [], q75: [], q90: [] }
-  if (!(hi >= lo)) return b
-  const per = Math.min(points, Math.ceil(s.o.steps / s.o.segSteps))
-  const cells = Array.from({ length: per }, () => [])
-  for (let i = 1; i <= s.n; i++)
-    if (c.state.a[i] === 2 && Number.isFinite(c.score.a[i])) cells[Math.min(per - 1, Math.floor(((X(i) - lo) / (hi - lo || 1)) * per))].push(c.score.a[i])
-  const sign = s.o.goal === "minimize" ? -1 : 1
-  cells.forEach((cell, k) => {
-    if (!cell.length) return
-    cell.sort((p, q) => p - q)
-    const q = f => cell[Math.min(cell.length - 1, Math.floor(f * cell.length))]
-    b.x.push(Math.round(lo + ((k + (per > 1 ? k / (per - 1) : 0)) / per) * (hi - lo)))
-    b.best.push(sign > 0 ? cell.at(-1) : cell[0])
-    for (const [n, f] of [["q10", 0.1], ["q25", 0.25], ["median", 0.5], ["q75", 0.75], ["q90", 0.9]]) b[n].push(q(f))
-  })
-  return b
-}
-
-export function hyper(s, name, { by, points }) {
-  const c = s.col
-  const k = s.hypers.findIndex(h => h.name === name)
-  if (k < 0) return null
-  const h = s.hypers[k]
-  const per = Math.max(12, Math.min(points, Math.floor(60000 / s.members.length)))
-  const value = i => s.hv.a[i * s.H + k]
-  const winner = s.best ? c.member.a[s.best] : -1
-  const line = ids => {
-    const t = thin(ids, per)
-    const x = []
-    const y = []
-    for (const i of t) {
-      x.push(c.from.a[i])
-      y.push(value(i))
-    }
-    if (t.length) {
-      x.push(c.to.a[t.at(-1)])
-      y.push(y.at(-1))
-    }
-    return { x, y }
-  }
-  const series = paths(s, by).map(({ m, ids }) => ({ member: m.id, root: m.root, winning: m.id === winner, ...line(ids) }))
-  return { seq: s.seq, name, log: h.log, values: h.values, series, schedule: line(ancestry(s, s.best).reverse()) }
-}
-
-export function parallel(s, limit) {
-  const win = new Set(ancestry(s, s.best))
-  const ids = []
-  for (let i = Math.max(1, s.n - 20000); i <= s.n; i++) if (s.col.state.a[i] === 2) ids.push(i)
-  for (const i of win) if (!ids.includes(i)) ids.unshift(i)
-  return { seq: s.seq, rows: thin(ids, limit).map(i => ({ segment: i, member: s.col.member.a[i], step: s.col.to.a[i], score: score(s.col.score.a[i]), hypers: hypersOf(s, i), winning: win.has(i) })) }
-}
-
-export function lineage(s) {
-  const c = s.col
-  const win = new Set(ancestry(s, s.best).map(i => c.stretch.a[i]))
-  const live = new Set()
-  for (const m of s.members) for (let t = m.seg ? c.stretch.a[m.seg] : null; t !== null && !live.has(t); t = s.stretches[t].parent) live.add(t)
-  const current = new Set(s.members.map(m => c.stretch.a[m.seg]))
-  let ids = s.stretches.map((_, i) => i)
-  const decimated = ids.length > 6000
-  if (decimated) {
-    const keep = new Set([...live, ...win, ...thin(ids, 3000)])
-    for (const id of [...keep]) for (let t = id; t !== null; t = s.stretches[t].parent) keep.add(t)
-    ids = ids.filter(i => keep.has(i))
-  }
-  return {
-    seq: s.seq, roots: s.P, decimated,
-    stretches: ids.map(i => {
-      const t = s.stretches[i]
-      const fin = c.state.a[t.last] === 2
-      return { id: i, member: t.member, root: t.root, parent: t.parent, from: c.from.a[t.first], to: fin ? c.to.a[t.last] : c.from.a[t.last], t0: Math.round(c.decided.a[t.first]), t1: Math.round(c.finished.a[t.last] || s.now), first: t.first, last: t.last, score: scoreOf(s, t.last), action: t.action, winning: win.has(i), alive: current.has(i) }
-    }),
-  }
-}
-
-export function slots(s, { from, to, points }) {
-  const c = s.col
-  const a = from || s.o.start
-  const b = to || s.now
-  const out = s.slots.map(x => ({ name: x.name, spans: [] }))
-  const minimum = (b - a) / Math.max(50, points)
-  let used = 0
-  for (let i = 1; i <= s.n; i++) {
-    const k = c.slot.a[i]
-    if (k < 0 || !c.leased.a[i]) continue
-    const t0 = c.leased.a[i]
-    const t1 = c.state.a[i] === 2 ? c.finished.a[i] : c.state.a[i] === 1 ? s.now : t0
-    if (t1 < a || t0 > b || t1 <= t0) continue
-    used += Math.min(t1, b) - Math.max(t0, a)
-    const spans = out[k].spans
-    const last = spans.at(-1)
-    const ok = c.state.a[i] === 2 ? c.tries.a[i] === 1 || true : null
-    if (last && t1 - t0 < minimum && t1 - last.t0 < 2 * minimum) {
-      last.t1 = Math.round(t1)
-      last.merged++
-    } else spans.push({ t0: Math.round(t0), t1: Math.round(t1), member: c.member.a[i], segment: i, ok, merged: 1 })
-  }
-  for (const f of s.tried) if (f.t1 >= a && f.t0 <= b) out[f.slot].spans.push({ t0: Math.round(f.t0), t1: Math.round(f.t1), member: c.member.a[f.id], segment: f.id, ok: false, merged: 1 })
-  for (const o of out) o.spans.sort((p, q) => p.t0 - q.t0)
-  return { seq: s.seq, from: Math.round(a), to: Math.round(b), use: used / ((b - a) * s.slots.length || 1), slots: out }
-}
-
-export function health(s) {
-  const r = run(s)
-  const el = Math.max(1, (s.now - s.o.start) / 1000)
-  const split = Object.fromEntries(Object.entries(s.split).map(([k, v]) => [`${k}_s`, v]))
-  const busy = Object.values(s.split).reduce((a, b) => a + b, 0)
-  return {
-    seq: s.seq, slot_use: Math.min(1, busy / (el * s.slots.length)), steps_per_s: s.spent / el, segments_per_min: (s.counts.finished / el) * 60, eta_s: r.eta_s,
-    split: { ...split, wait_s: Math.max(0, el * s.slots.length - busy) },
-    disk: { checkpoints: s.members.length * 2 + s.pins.size, checkpoint_bytes: (s.members.length * 2 + s.pins.size) * 4_812_345, journal_bytes: s.seq * 412, free_bytes: 212_345_678_901 },
-    retries: s.counts.failed + s.counts.lost, lost: s.counts.lost, rolled_back: 0,
-  }
+  return ancestry(s, id)
+    .reverse()
+    .map(i => ({ segment: i, member: s.col.member.a[i], from: s.col.from.a[i], to: s.col.to.a[i], hypers: hypersOf(s, i) }))
 }
 
 export function event(s, seq) {
@@ -287,20 +222,48 @@ export function event(s, seq) {
   const x = s.extra.get(seq)
   const c = s.col
   const m = seg ? c.member.a[seg] : null
-  const e = { seq, at: s.ev.at.a[seq], kind, segment: seg || null, member: x?.member ?? m, level: LEVEL[kind], say: kind, data: {} }
+  const e = {
+    seq,
+    at: s.ev.at.a[seq],
+    kind,
+    segment: seg || null,
+    member: x?.member ?? m,
+    level: LEVEL[kind],
+    say: kind,
+    data: {},
+  }
   if (kind === "decided") {
     const a = ACTIONS[c.action.a[seg]]
     e.level = a === "copy" || a === "repair" || a === "restart" ? "decision" : "quiet"
     e.say = `member ${m}: ${say(s, seg)}`
-    e.data = { action: a, parent: c.parent.a[seg], donor: c.donor.a[seg] ? c.member.a[c.donor.a[seg]] : null, donor_segment: c.donor.a[seg] || null, from: c.from.a[seg], steps: c.to.a[seg] - c.from.a[seg], hypers: hypersOf(s, seg), changes: changes(s, seg) }
+    e.data = {
+      action: a,
+      parent: c.parent.a[seg],
+      donor: c.donor.a[seg] ? c.member.a[c.donor.a[seg]] : null,
+      donor_segment: c.donor.a[seg] || null,
+      from: c.from.a[seg],
+      steps: c.to.a[seg] - c.from.a[seg],
+      hypers: hypersOf(s, seg),
+      changes: changes(s, seg),
+    }
   } else if (kind === "leased") {
     e.say = `member ${m}: ${s.slots[c.slot.a[seg]]?.name} trains segment ${seg}`
     e.data = { worker: s.slots[c.slot.a[seg]]?.name ?? "", lease: seq }
   } else if (kind === "finished") {
     const v = score(c.score.a[seg])
     e.level = x?.best ? "good" : v === "NaN" ? "warn" : "quiet"
-    e.say = x?.best ? `member ${m} has the best score so far: ${fmt(v)} at step ${c.to.a[seg]}` : `member ${m}: score ${fmt(v)} at step ${c.to.a[seg]}`
-    e.data = { score: v, step: c.to.a[seg], spent: (c.turn.a[seg] + 1) * s.o.segSteps, checkpoint: best(s, seg).checkpoint, bytes: 4_812_345 + seg, times: s.times(seg), best: !!x?.best }
+    e.say = x?.best
+      ? `member ${m} has the best score so far: ${fmt(v)} at step ${c.to.a[seg]}`
+      : `member ${m}: score ${fmt(v)} at step ${c.to.a[seg]}`
+    e.data = {
+      score: v,
+      step: c.to.a[seg],
+      spent: (c.turn.a[seg] + 1) * s.o.segSteps,
+      checkpoint: best(s, seg).checkpoint,
+      bytes: 4_812_345 + seg,
+      times: s.times(seg),
+      best: !!x?.best,
+    }
   } else if (kind === "failed") {
     e.say = `member ${m}: attempt ${x.attempt} failed (${x.kind}): ${x.error}`
     e.data = x
@@ -308,7 +271,14 @@ export function event(s, seq) {
     e.say = x.say
     e.data = x
   } else if (kind === "member_done") e.say = `member ${m} has spent its budget`
-  else e.say = { run_started: `the run ${s.o.name} begins with seed ${s.o.seed}`, opened: "process 4711 on atlas takes the run", ending: "nothing more is handed out", run_ended: "every member has spent its budget", closed: "the process lets the run go" }[kind]
+  else
+    e.say = {
+      run_started: `the run ${s.o.name} begins with seed ${s.o.seed}`,
+      opened: "process 4711 on atlas takes the run",
+      ending: "nothing more is handed out",
+      run_ended: "every member has spent its budget",
+      closed: "the process lets the run go",
+    }[kind]
   return e
 }
 
@@ -316,11 +286,14 @@ export function events(s, q) {
   const limit = Math.min(1000, Number(q.get("limit")) || 200)
   const kinds = q.get("kind")?.split(",").filter(Boolean)
   const member = q.get("member")
-  const match = e => (!kinds?.length || kinds.includes(e.kind)) && (member === null || member === "" || e.member === Number(member))
+  const match = e =>
+    (!kinds?.length || kinds.includes(e.kind)) && (member === null || member === "" || e.member === Number(member))
   const out = []
-  if (q.has("after")) for (let i = Number(q.get("after")) + 1; i <= s.seq && out.length < limit; i++) pushIf(out, event(s, i), match)
+  if (q.has("after"))
+    for (let i = Number(q.get("after")) + 1; i <= s.seq && out.length < limit; i++) pushIf(out, event(s, i), match)
   else {
-    for (let i = Math.min(s.seq, (Number(q.get("before")) || s.seq + 1) - 1); i > 0 && out.length < limit; i--) pushIf(out, event(s, i), match)
+    for (let i = Math.min(s.seq, (Number(q.get("before")) || s.seq + 1) - 1); i > 0 && out.length < limit; i--)
+      pushIf(out, event(s, i), match)
     out.reverse()
   }
   return { seq: s.seq, events: out }
@@ -352,7 +325,10 @@ export function log(s, id) {
   const r = rng(id)
   const lines = [`$ python train.py --lr ${fmt(hypersOf(s, id)[s.hypers[0].name])} --steps ${s.o.segSteps}`]
   if (s.o.names.log) lines.push(s.o.names.log)
-  for (let k = 0; k < 12; k++) lines.push(`step ${s.col.from.a[id] + Math.round((k * s.o.segSteps) / 12)}  loss ${(0.9 - 0.05 * k + 0.05 * r()).toFixed(4)}  ${(180 + 40 * r()).toFixed(0)} img/s`)
+  for (let k = 0; k < 12; k++)
+    lines.push(
+      `step ${s.col.from.a[id] + Math.round((k * s.o.segSteps) / 12)}  loss ${(0.9 - 0.05 * k + 0.05 * r()).toFixed(4)}  ${(180 + 40 * r()).toFixed(0)} img/s`,
+    )
   if (s.failures.has(id)) lines.push(...s.failures.get(id).map(f => f.error))
   lines.push("saved weights.npz")
   return { slot: s.slots[s.col.slot.a[id]]?.name ?? "", lines, cut: id % 3 === 0 }

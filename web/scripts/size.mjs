@@ -16,7 +16,9 @@ for (const name of readdirSync(dist, { recursive: true })) {
   }
   const gz = gzipSync(bytes, { level: 9 }).length
   total += gz
-  console.log(`${String(name).padEnd(34)} ${(bytes.length / 1024).toFixed(1).padStart(7)} kB ${(gz / 1024).toFixed(1).padStart(7)} kB gzip`)
+  console.log(
+    `${String(name).padEnd(34)} ${(bytes.length / 1024).toFixed(1).padStart(7)} kB ${(gz / 1024).toFixed(1).padStart(7)} kB gzip`,
+  )
 }
 console.log(`total ${(total / 1024).toFixed(1)} kB gzip of ${BUDGET_KB}`)
 if (total > BUDGET_KB * 1024) process.exit(1)

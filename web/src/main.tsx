@@ -18,12 +18,23 @@ import { LineageView } from "./views/Lineage"
 import { MembersView } from "./views/Members"
 import { Population } from "./views/Population"
 
-const PAGES = { population: Population, hypers: HypersView, lineage: LineageView, members: MembersView, events: EventsView, health: HealthView, compare: CompareView }
+const PAGES = {
+  population: Population,
+  hypers: HypersView,
+  lineage: LineageView,
+  members: MembersView,
+  events: EventsView,
+  health: HealthView,
+  compare: CompareView,
+}
 
 function keys(e: KeyboardEvent, help: (on: boolean) => void): void {
   const el = e.target as HTMLElement
   if (e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]")) return
-  if (e.key === "Escape" && param("seg")) return openSegment(null)
+  if (e.key === "Escape" && param("seg")) {
+    openSegment(null)
+    return
+  }
   if (["INPUT", "SELECT", "TEXTAREA"].includes(el.tagName)) return
   const to = VIEWS[Number(e.key) - 1]
   const best = run.value?.best
@@ -53,16 +64,32 @@ function App() {
   const seg = Number(param("seg"))
   return (
     <>
-      <a class="skip" href="#main" onClick={e => {
-        e.preventDefault()
-        document.getElementById("main")?.focus()
-      }}>Skip to the view</a>
+      <a
+        class="skip"
+        href="#main"
+        onClick={e => {
+          e.preventDefault()
+          document.getElementById("main")?.focus()
+        }}
+      >
+        Skip to the view
+      </a>
       <Header onHelp={() => setHelp(true)} />
       <div class={`body ${seg > 0 ? "with-panel" : ""}`}>
         <main id="main" tabIndex={-1} data-ready={run.value && members.value.length ? "yes" : "no"}>
           {run.value && !error && <Story />}
           <Tabs />
-          {error ? <Waiting error={error} /> : nothing ? <Waiting loading /> : run.value ? <div class="view" key={`${runId.value}/${view.value}`}><Page /></div> : <Waiting loading />}
+          {error ? (
+            <Waiting error={error} />
+          ) : nothing ? (
+            <Waiting loading />
+          ) : run.value ? (
+            <div class="view" key={`${runId.value}/${view.value}`}>
+              <Page />
+            </div>
+          ) : (
+            <Waiting loading />
+          )}
         </main>
         {seg > 0 && run.value && <SegmentPanel />}
       </div>

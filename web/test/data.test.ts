@@ -10,7 +10,13 @@ import { filterMembers, sortMembers } from "../src/data/table"
 import { asTree, byMember, shares } from "../src/data/tree"
 
 const LR: HyperDef = { name: "lr", kind: "float", log: true, bounds: [1e-4, 1], values: null }
-const stage = (segment: number, member: number, from: number, to: number, lr: number): Stage => ({ segment, member, from, to, hypers: { lr } })
+const stage = (segment: number, member: number, from: number, to: number, lr: number): Stage => ({
+  segment,
+  member,
+  from,
+  to,
+  hypers: { lr },
+})
 
 describe("numbers for people", () => {
   it("shows scores", () => {
@@ -18,16 +24,29 @@ describe("numbers for people", () => {
     expect((["NaN", "+Inf", "-Inf", null] as const).map(f.formatScore)).toEqual(["NaN", "+∞", "−∞", "–"])
   })
   it("shows durations, bytes, shares, counts", () => {
-    expect([0.03, 4.25, 42, 130, 3600, 86400 * 3].map(f.formatDuration)).toEqual(["30 ms", "4.3 s", "42 s", "2 min 10 s", "60 min", "3 days"])
+    expect([0.03, 4.25, 42, 130, 3600, 86400 * 3].map(f.formatDuration)).toEqual([
+      "30 ms",
+      "4.3 s",
+      "42 s",
+      "2 min 10 s",
+      "60 min",
+      "3 days",
+    ])
     expect([12, 4812345, 2.5e11].map(f.formatBytes)).toEqual(["12 B", "4.81 MB", "250 GB"])
     expect([0, 0.004, 0.5, 1].map(f.percent)).toEqual(["0 %", "0.4 %", "50 %", "100 %"])
     expect([f.plural(1, "copy", "copies"), f.plural(2000, "copy", "copies")]).toEqual(["1 copy", "2,000 copies"])
   })
-  it("makes control characters visible", () => expect(f.visible("\u001b[31mred\u001b[0m\u0007\u202Eevil")).toBe("red\ufffd\ufffdevil"))
+  it("makes control characters visible", () =>
+    expect(f.visible("\u001b[31mred\u001b[0m\u0007\u202Eevil")).toBe("red\ufffd\ufffdevil"))
 })
 
 describe("the story", () => {
-  const stages = [stage(1, 2, 0, 400, 0.08), stage(5, 2, 400, 800, 0.08), stage(9, 5, 800, 1200, 0.03), stage(12, 7, 1200, 1600, 0.003)]
+  const stages = [
+    stage(1, 2, 0, 400, 0.08),
+    stage(5, 2, 400, 800, 0.08),
+    stage(9, 5, 800, 1200, 0.03),
+    stage(12, 7, 1200, 1600, 0.003),
+  ]
   const best = { segment: 12, member: 7, score: 0.934, step: 1600, hypers: { lr: 0.003 }, checkpoint: "c" }
   it("says who leads", () => {
     const run = { best, phase: "running", counts: { finished: 4 } } as never
@@ -35,15 +54,28 @@ describe("the story", () => {
     expect(leadSentence({ best: null, phase: "running", counts: { finished: 0 } } as never)).toBe("No member has a score yet.")
   })
   it("says where the weights came from", () => {
-    expect(originSentence(best, stages)).toBe("Its weights began as member 2; member 5 copied them at step 800 and member 7 copied them at step 1,200.")
+    expect(originSentence(best, stages)).toBe(
+      "Its weights began as member 2; member 5 copied them at step 800 and member 7 copied them at step 1,200.",
+    )
     expect(originSentence(best, stages.slice(0, 2))).toMatch(/never copied/)
-    expect(passages(stages).map(p => [p.member, p.from, p.to])).toEqual([[2, 0, 800], [5, 800, 1200], [7, 1200, 1600]])
+    expect(passages(stages).map(p => [p.member, p.from, p.to])).toEqual([
+      [2, 0, 800],
+      [5, 800, 1200],
+      [7, 1200, 1600],
+    ])
   })
   it("says how the learning rate changed", () => {
     expect(changeSentence(LR, stages)).toBe("Its learning rate fell from 0.08 to 0.003.")
     expect(changeSentence(LR, stages.slice(0, 2))).toBe("Its learning rate stayed at 0.08.")
-    expect(changeSentence(LR, [stage(1, 0, 0, 1, 0.01), stage(2, 0, 1, 2, 0.9), stage(3, 0, 2, 3, 0.01)])).toBe("Its learning rate moved between 0.01 and 0.9 and is 0.01 now.")
-    expect(changeSentence({ ...LR, name: "n", kind: "choice", values: ["a", "b"] }, [{ ...stages[0]!, hypers: { n: "a" } }, { ...stages[1]!, hypers: { n: "b" } }])).toBe("Its n changed from a to b.")
+    expect(changeSentence(LR, [stage(1, 0, 0, 1, 0.01), stage(2, 0, 1, 2, 0.9), stage(3, 0, 2, 3, 0.01)])).toBe(
+      "Its learning rate moved between 0.01 and 0.9 and is 0.01 now.",
+    )
+    expect(
+      changeSentence({ ...LR, name: "n", kind: "choice", values: ["a", "b"] }, [
+        { ...stages[0]!, hypers: { n: "a" } },
+        { ...stages[1]!, hypers: { n: "b" } },
+      ]),
+    ).toBe("Its n changed from a to b.")
   })
   it("finds the learning rate among hyperparameters", () => {
     const h = (name: string, log = false): HyperDef => ({ ...LR, name, log })
@@ -76,7 +108,10 @@ describe("curves", () => {
 
 describe("the forest of branches", () => {
   const curves: Curves = {
-    seq: 9, by: "member", x: "step", decimated: false,
+    seq: 9,
+    by: "member",
+    x: "step",
+    decimated: false,
     series: [
       { member: 0, root: 0, winning: true, done: false, x: [10, 20, 30], y: [1, 2, 3], segments: [1, 3, 6] },
       { member: 1, root: 0, winning: false, done: false, x: [10, 20, 30], y: [0.1, 2.2, 2.4], segments: [2, 5, 7] },
@@ -91,7 +126,10 @@ describe("the forest of branches", () => {
   it("cuts a line where its member copied, and colours it with the donor's root", () => {
     const b = forest(curves)!
     expect(b.map(x => [x.member, x.root, x.donor, x.alive, x.segments.join()])).toEqual([
-      [0, 0, -1, true, "1,3,6"], [1, 1, -1, false, "2"], [1, 0, 0, true, "1,5,7"], [2, 2, -1, false, "4"],
+      [0, 0, -1, true, "1,3,6"],
+      [1, 1, -1, false, "2"],
+      [1, 0, 0, true, "1,5,7"],
+      [2, 2, -1, false, "4"],
     ])
     expect(b[2]!.y[0]).toBe(1) // begins at the donor's point: no jump
   })
@@ -105,24 +143,70 @@ describe("the forest of branches", () => {
 })
 
 describe("the family tree", () => {
-  const s = (id: number, member: number, parent: number | null, from: number, to: number, alive = false): Stretch => ({ id, member, root: 0, parent, from, to, t0: from, t1: to, first: id, last: id, score: 0, action: "copy", winning: false, alive })
+  const s = (id: number, member: number, parent: number | null, from: number, to: number, alive = false): Stretch => ({
+    id,
+    member,
+    root: 0,
+    parent,
+    from,
+    to,
+    t0: from,
+    t1: to,
+    first: id,
+    last: id,
+    score: 0,
+    action: "copy",
+    winning: false,
+    alive,
+  })
   it("never lets two stretches overlap in a row", () => {
-    const list = [s(0, 0, null, 0, 100), ...Array.from({ length: 60 }, (_, i) => s(i + 1, i % 7, Math.floor(i / 3), i, i + 25 + (i % 5)))]
+    const list = [
+      s(0, 0, null, 0, 100),
+      ...Array.from({ length: 60 }, (_, i) => s(i + 1, i % 7, Math.floor(i / 3), i, i + 25 + (i % 5))),
+    ]
     const { placed, rows } = asTree(list)
     expect(placed.length).toBe(list.length)
-    for (const a of placed) for (const b of placed) if (a !== b && a.row === b.row) expect(a.s.to <= b.s.from || b.s.to <= a.s.from).toBe(true)
+    for (const a of placed)
+      for (const b of placed) if (a !== b && a.row === b.row) expect(a.s.to <= b.s.from || b.s.to <= a.s.from).toBe(true)
     expect(rows).toBeLessThanOrEqual(list.length)
   })
   it("keeps stretches whose parent was left out", () => expect(asTree([s(5, 1, 3, 0, 9)]).placed.length).toBe(1))
   it("counts who lives on", () => {
-    expect(shares([{ ...s(0, 0, null, 0, 1), root: 3 }, { ...s(1, 1, null, 0, 1, true), root: 4 }])).toEqual([{ root: 4, alive: 1 }, { root: 3, alive: 0 }])
+    expect(
+      shares([
+        { ...s(0, 0, null, 0, 1), root: 3 },
+        { ...s(1, 1, null, 0, 1, true), root: 4 },
+      ]),
+    ).toEqual([
+      { root: 4, alive: 1 },
+      { root: 3, alive: 0 },
+    ])
     expect(byMember([s(0, 4, null, 0, 1), s(1, 2, null, 0, 1)]).names).toEqual([2, 4])
   })
 })
 
 describe("the table", () => {
   const m = (id: number, score: Member["score"], state: Member["state"] = "running"): Member =>
-    ({ id, score, state, rank: id + 1, step: id * 10, spent: 0, hypers: { lr: 0.1 * id, opt: "adam" }, segment: 0, record: 0, slot: "gpu1", leased_at: 0, progress: 0, failures: 0, lost: 0, last_failure: "", root: 0, last_decision: null, spark: [] }) as Member
+    ({
+      id,
+      score,
+      state,
+      rank: id + 1,
+      step: id * 10,
+      spent: 0,
+      hypers: { lr: 0.1 * id, opt: "adam" },
+      segment: 0,
+      record: 0,
+      slot: "gpu1",
+      leased_at: 0,
+      progress: 0,
+      failures: 0,
+      lost: 0,
+      last_failure: "",
+      root: 0,
+      last_decision: null,
+      spark: [],
+    }) as Member
   const list = [m(0, 0.5), m(1, "NaN"), m(2, 0.9, "done"), m(10, "+Inf")]
   it("puts scores that are not numbers last, both ways", () => {
     expect(sortMembers(list, "score", true).map(x => x.id)).toEqual([10, 2, 0, 1])
@@ -139,23 +223,46 @@ describe("the table", () => {
 
 describe("what is taken away", () => {
   it("writes CSV that no spreadsheet runs", () => {
-    expect(csv(["a", "b"], [["=1+1", 'say "x", y'], [-3, null]])).toBe(`a,b\r\n'=1+1,"say ""x"", y"\r\n-3,\r\n`)
+    expect(
+      csv(
+        ["a", "b"],
+        [
+          ["=1+1", 'say "x", y'],
+          [-3, null],
+        ],
+      ),
+    ).toBe(`a,b\r\n'=1+1,"say ""x"", y"\r\n-3,\r\n`)
   })
   const stages = [stage(1, 0, 0, 10, 0.1), stage(2, 1, 10, 20, 0.1), stage(3, 1, 20, 30, 0.02)]
-  it("joins stages", () => expect(joinStages(stages).map(s => [s.from, s.to])).toEqual([[0, 20], [20, 30]]))
+  it("joins stages", () =>
+    expect(joinStages(stages).map(s => [s.from, s.to])).toEqual([
+      [0, 20],
+      [20, 30],
+    ]))
   it("writes the schedule as YAML and Python", () => {
-    expect(scheduleYaml(stages, "t\nx: evil")).toBe('# t x: evil\nschedule:\n  - {from: 0, to: 20, hypers: {"lr": 0.1}}\n  - {from: 20, to: 30, hypers: {"lr": 0.02}}\n')
+    expect(scheduleYaml(stages, "t\nx: evil")).toBe(
+      '# t x: evil\nschedule:\n  - {from: 0, to: 20, hypers: {"lr": 0.1}}\n  - {from: 20, to: 30, hypers: {"lr": 0.02}}\n',
+    )
     const py = schedulePython([{ ...stages[0]!, hypers: { 'a"b': 'x"y\\', on: true } }], "t")
     expect(py).toContain('(0, {"a\\"b": "x\\"y\\\\", "on": True}),')
   })
 })
 
 describe("runs side by side", () => {
-  const c = (index: number, best: number[], goal = "maximize") => ({ run: { goal } as never, index, x: best.map((_, i) => (i + 1) * 10), best, median: best })
+  const c = (index: number, best: number[], goal = "maximize") => ({
+    run: { goal } as never,
+    index,
+    x: best.map((_, i) => (i + 1) * 10),
+    best,
+    median: best,
+  })
   it("compares where the shorter ends", () => {
     const list = [c(0, [0.1, 0.4]), c(1, [0.2, 0.3, 0.9])]
     expect(equalBudget(list)).toBe(20)
-    expect(standings(list, 20).map(r => [r.c.index, r.at])).toEqual([[0, 0.4], [1, 0.3]])
+    expect(standings(list, 20).map(r => [r.c.index, r.at])).toEqual([
+      [0, 0.4],
+      [1, 0.3],
+    ])
     expect(standings([c(0, [5, 4], "minimize"), c(1, [3, 9], "minimize")], 20)[0]!.c.index).toBe(1)
     expect(equalBudget([])).toBe(0)
   })

@@ -31,9 +31,9 @@ describe("colours", () => {
   it("give the leader's family the first, and nobody else", () => {
     const t = { ...LIGHT, lead: 7 }
     expect(hue(t, 7)).toBe(LIGHT.hues[0])
-    expect(hue(t, 0)).toBe(LIGHT.hues[7])
-    expect(hue(t, 3)).toBe(LIGHT.hues[3])
-    expect(new Set([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(r => hue(t, r))).size).toBe(10)
+    for (const r of [0, 3, 9, 10, 540]) expect(hue(t, r)).not.toBe(LIGHT.hues[0])
+    expect(new Set([0, 1, 2, 3, 4, 5, 6, 7, 8].map(r => hue(t, r))).size).toBe(9)
+    expect(hue(LIGHT, 3)).toBe(hue(t, 3)) // a family keeps its colour when another one leads
   })
   it("stay on the ramp", () => expect([ramp(DARK, -1), ramp(DARK, 2)]).toEqual(["rgb(46,54,64)", "rgb(250,226,120)"]))
 })

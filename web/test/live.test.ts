@@ -5,7 +5,16 @@ import { applyEvents, mergeEvents } from "../src/state/apply"
 import { Refresher } from "../src/state/refresher"
 import { bodyOf, parseHyper, parseSettings, specOf } from "../src/ui/verbs"
 
-const ev = (seq: number, kind = "leased", data = {}): Event => ({ seq, at: seq, kind, segment: 7, member: 0, level: "info", say: "", data })
+const ev = (seq: number, kind = "leased", data = {}): Event => ({
+  seq,
+  at: seq,
+  kind,
+  segment: 7,
+  member: 0,
+  level: "info",
+  say: "",
+  data,
+})
 
 class Fake implements Source {
   onopen: ((e: never) => unknown) | null = null
@@ -32,9 +41,12 @@ describe("the stream", () => {
     const got: number[] = []
     const states: string[] = []
     const stream = new Stream({
-      url: a => `/stream?after=${a}`, after: 10,
+      url: a => `/stream?after=${a}`,
+      after: 10,
       open: url => sources[sources.push(new Fake(url)) - 1]!,
-      onEvents: e => got.push(...e.map(x => x.seq)), onProgress: () => undefined, onState: s => states.push(s),
+      onEvents: e => got.push(...e.map(x => x.seq)),
+      onProgress: () => undefined,
+      onState: s => states.push(s),
     })
     return { stream, sources, got, states }
   }
@@ -89,23 +101,67 @@ describe("the stream", () => {
 })
 
 describe("events on the page", () => {
-  const m = { id: 0, state: "waiting", score: null, step: 0, spent: 0, hypers: { lr: 1 }, segment: 6, spark: [], failures: 0, lost: 0, slot: "", progress: 0 } as never as Member
+  const m = {
+    id: 0,
+    state: "waiting",
+    score: null,
+    step: 0,
+    spent: 0,
+    hypers: { lr: 1 },
+    segment: 6,
+    spark: [],
+    failures: 0,
+    lost: 0,
+    slot: "",
+    progress: 0,
+  } as never as Member
   it("change the members at once", () => {
-    const list = applyEvents([m], [ev(1, "leased", { worker: "gpu3" }), ev(2, "finished", { score: 0.5, step: 40, spent: 40 }), ev(3, "failed", { kind: "lost", error: "gone" })])
-    expect(list[0]).toMatchObject({ score: 0.5, step: 40, lost: 1, failures: 0, last_failure: "gone", spark: [0.5], state: "waiting" })
-    expect(applyEvents([m], [{ ...ev(1, "decided", { hypers: { lr: 2 }, action: "copy" }), say: "x" }])[0]).toMatchObject({ hypers: { lr: 2 }, last_decision: { action: "copy", say: "x" } })
+    const list = applyEvents(
+      [m],
+      [
+        ev(1, "leased", { worker: "gpu3" }),
+        ev(2, "finished", { score: 0.5, step: 40, spent: 40 }),
+        ev(3, "failed", { kind: "lost", error: "gone" }),
+      ],
+    )
+    expect(list[0]).toMatchObject({
+      score: 0.5,
+      step: 40,
+      lost: 1,
+      failures: 0,
+      last_failure: "gone",
+      spark: [0.5],
+      state: "waiting",
+    })
+    expect(applyEvents([m], [{ ...ev(1, "decided", { hypers: { lr: 2 }, action: "copy" }), say: "x" }])[0]).toMatchObject({
+      hypers: { lr: 2 },
+      last_decision: { action: "copy", say: "x" },
+    })
   })
   it("leave the list alone when they change nothing", () => {
     const list = [m]
     expect(applyEvents(list, [ev(1, "opened"), { ...ev(2), member: 99 }])).toBe(list)
   })
   it("take data of any shape", () => {
-    for (const data of [null, {}, { score: {}, step: "x", spent: [], hypers: 3, worker: 4 }]) expect(() => applyEvents([m], [ev(1, "finished", data as never), ev(2, "decided", data as never)])).not.toThrow()
+    for (const data of [null, {}, { score: {}, step: "x", spent: [], hypers: 3, worker: 4 }])
+      expect(() => applyEvents([m], [ev(1, "finished", data as never), ev(2, "decided", data as never)])).not.toThrow()
   })
   it("stay bounded, ordered, each once", () => {
     const a = [1, 2, 3].map(n => ev(n))
-    expect(mergeEvents(a, [4, 5].map(n => ev(n)), 3).map(e => e.seq)).toEqual([3, 4, 5])
-    expect(mergeEvents(a, [2, 3, 4].map(n => ev(n)), 9).map(e => e.seq)).toEqual([1, 2, 3, 4])
+    expect(
+      mergeEvents(
+        a,
+        [4, 5].map(n => ev(n)),
+        3,
+      ).map(e => e.seq),
+    ).toEqual([3, 4, 5])
+    expect(
+      mergeEvents(
+        a,
+        [2, 3, 4].map(n => ev(n)),
+        9,
+      ).map(e => e.seq),
+    ).toEqual([1, 2, 3, 4])
   })
 })
 
@@ -114,7 +170,11 @@ describe("fetching again", () => {
   afterEach(() => void vi.useRealTimers())
   it("asks at most four times a second, however often it is poked, and once more at the end", async () => {
     let n = 0
-    const r = new Refresher(async () => void n++, 250, () => Date.now())
+    const r = new Refresher(
+      async () => void n++,
+      250,
+      () => Date.now(),
+    )
     for (let i = 0; i < 200; i++) {
       r.poke()
       await vi.advanceTimersByTimeAsync(10)
@@ -128,7 +188,14 @@ describe("fetching again", () => {
   })
   it("never spends more than a quarter of the time on slow answers", async () => {
     let n = 0
-    const r = new Refresher(() => { n++; return new Promise(done => setTimeout(done, 1000)) }, 250, () => Date.now())
+    const r = new Refresher(
+      () => {
+        n++
+        return new Promise(done => setTimeout(done, 1000))
+      },
+      250,
+      () => Date.now(),
+    )
     for (let i = 0; i < 400; i++) {
       r.poke()
       await vi.advanceTimersByTimeAsync(100)
@@ -144,19 +211,29 @@ describe("steering", () => {
   it("checks values before they are sent", () => {
     expect(parseHyper(lr, "0.01")).toEqual({ value: 0.01 })
     expect(parseHyper(batch, "32")).toEqual({ value: 32 })
-    for (const [h, t] of [[lr, "x"], [lr, "2"], [lr, ""], [batch, "17"], [{ ...lr, kind: "int" as const }, "0.5"]] as const) expect(parseHyper(h, t)).toHaveProperty("error")
+    for (const [h, t] of [
+      [lr, "x"],
+      [lr, "2"],
+      [lr, ""],
+      [batch, "17"],
+      [{ ...lr, kind: "int" as const }, "0.5"],
+    ] as const)
+      expect(parseHyper(h, t)).toHaveProperty("error")
     expect(parseSettings("slots = 8\nexploit: none\nx.y=true")).toEqual({ value: { slots: 8, exploit: "none", "x.y": true } })
     expect(parseSettings("nonsense")).toHaveProperty("error")
   })
   it("makes the body of each verb", () => {
-    const body = (verb: Parameters<typeof specOf>[0], s: object, filled = {}) => bodyOf(verb, s, specOf(verb, s, run), [lr, batch], filled)
+    const body = (verb: Parameters<typeof specOf>[0], s: object, filled = {}) =>
+      bodyOf(verb, s, specOf(verb, s, run), [lr, batch], filled)
     expect(body("pause", {}, { reason: "lunch" })).toEqual({ body: { verb: "pause", reason: "lunch" } })
     expect(body("stop", {})).toEqual({ body: { verb: "stop", now: false } })
     expect(body("set", { member: 3 }, { "hyper:lr": "0.5" })).toEqual({ body: { verb: "set", member: 3, hypers: { lr: 0.5 } } })
     expect(body("set", { member: 3 })).toHaveProperty("error")
     expect(body("copy", { member: 3 })).toEqual({ body: { verb: "copy", member: 3, segment: 9 } })
     expect(body("inject", {}, { "hyper:batch": "16" })).toEqual({ body: { verb: "inject", hypers: { batch: 16 } } })
-    expect(body("branch", { segment: 4 }, { set: "seed = 2" })).toEqual({ body: { verb: "branch", segment: 4, dir: "runs/a-branch", set: { seed: 2 } } })
+    expect(body("branch", { segment: 4 }, { set: "seed = 2" })).toEqual({
+      body: { verb: "branch", segment: 4, dir: "runs/a-branch", set: { seed: 2 } },
+    })
     expect(body("change", {})).toHaveProperty("error")
   })
 })

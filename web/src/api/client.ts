@@ -42,17 +42,29 @@ export const api = {
   run: (id: string, signal?: AbortSignal) => get<T.Run>(id, "", {}, signal),
   members: (id: string, signal?: AbortSignal) => get<{ seq: number; members: T.Member[] }>(id, "/members", {}, signal),
   segment: (id: string, n: number, signal?: AbortSignal) => get<T.SegmentDetail>(id, `/segments/${n}`, {}, signal),
-  log: (id: string, n: number, signal?: AbortSignal) => get<{ slot: string; lines: string[]; cut: boolean }>(id, `/segments/${n}/log`, {}, signal),
-  schedule: (id: string, segment?: number, signal?: AbortSignal) => get<{ segment: number; stages: T.Stage[] }>(id, "/schedule", { segment }, signal),
-  curves: (id: string, q: { by: string; x: string; points: number }, signal?: AbortSignal) => get<T.Curves>(id, "/curves", q, signal),
+  log: (id: string, n: number, signal?: AbortSignal) =>
+    get<{ slot: string; lines: string[]; cut: boolean }>(id, `/segments/${n}/log`, {}, signal),
+  schedule: (id: string, segment?: number, signal?: AbortSignal) =>
+    get<{ segment: number; stages: T.Stage[] }>(id, "/schedule", { segment }, signal),
+  curves: (id: string, q: { by: string; x: string; points: number }, signal?: AbortSignal) =>
+    get<T.Curves>(id, "/curves", q, signal),
   hyper: (id: string, name: string, q: { by: string; points: number }, signal?: AbortSignal) =>
     get<T.HyperCurves>(id, `/hypers/${encodeURIComponent(name)}`, q, signal),
-  parallel: (id: string, limit: number, signal?: AbortSignal) => get<{ seq: number; rows: T.ParallelRow[] }>(id, "/parallel", { limit }, signal),
+  parallel: (id: string, limit: number, signal?: AbortSignal) =>
+    get<{ seq: number; rows: T.ParallelRow[] }>(id, "/parallel", { limit }, signal),
   lineage: (id: string, signal?: AbortSignal) => get<T.Lineage>(id, "/lineage", {}, signal),
-  slots: (id: string, q: { from?: number; to?: number; points: number }, signal?: AbortSignal) => get<T.Slots>(id, "/slots", q, signal),
+  slots: (id: string, q: { from?: number; to?: number; points: number }, signal?: AbortSignal) =>
+    get<T.Slots>(id, "/slots", q, signal),
   health: (id: string, signal?: AbortSignal) => get<T.Health>(id, "/health", {}, signal),
-  events: (id: string, q: { before?: number; after?: number; limit?: number; kind?: string; member?: string }, signal?: AbortSignal) =>
-    get<{ seq: number; events: T.Event[] }>(id, "/events", q, signal),
+  events: (
+    id: string,
+    q: { before?: number; after?: number; limit?: number; kind?: string; member?: string },
+    signal?: AbortSignal,
+  ) => get<{ seq: number; events: T.Event[] }>(id, "/events", q, signal),
   steer: (id: string, body: Record<string, unknown>) =>
-    ask<{ seq: number; say: string }>(runPath(id, "/steer"), { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+    ask<{ seq: number; say: string }>(runPath(id, "/steer"), {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    }),
 }

@@ -54,7 +54,13 @@ export function xExtent(series: readonly { x: number[] }[], band?: Band): [numbe
  * The scores worth showing between two x. Of all scores the worst few per cent are left out below (above, if less is
  * better): a single diverged member must not squeeze all the others into a line.
  */
-export function yExtent(series: readonly { x: number[]; y: Num[] }[], from: number, to: number, goal: "maximize" | "minimize", focus: boolean): [number, number] | null {
+export function yExtent(
+  series: readonly { x: number[]; y: Num[] }[],
+  from: number,
+  to: number,
+  goal: "maximize" | "minimize",
+  focus: boolean,
+): [number, number] | null {
   const values: number[] = []
   for (const s of series)
     for (let i = 0; i < s.x.length; i++) {
@@ -66,6 +72,11 @@ export function yExtent(series: readonly { x: number[]; y: Num[] }[], from: numb
   const cut = focus ? 0.35 : values.length > 60 ? 0.005 : 0
   const drop = Math.floor(values.length * cut)
   return extent(goal === "maximize" ? values.slice(drop) : values.slice(0, values.length - drop))
+}
+
+/** whether scores are better seen on a logarithmic axis: losses that fall by a large factor */
+export function wantsLog(e: readonly [number, number] | null, goal: "maximize" | "minimize"): boolean {
+  return goal === "minimize" && e !== null && e[0] > 0 && e[1] / e[0] > 5
 }
 
 /** y as floats, NaN where there is none */

@@ -25,11 +25,17 @@ export function joinStages(stages: readonly Stage[]): { from: number; to: number
   return out
 }
 
-const py = (v: Value): string => (typeof v === "boolean" ? (v ? "True" : "False") : typeof v === "string" ? JSON.stringify(v) : String(v))
+const py = (v: Value): string =>
+  typeof v === "boolean" ? (v ? "True" : "False") : typeof v === "string" ? JSON.stringify(v) : String(v)
 
 export function schedulePython(stages: readonly Stage[], title: string): string {
   const joined = joinStages(stages)
-  const rows = joined.map(s => `    (${s.from}, {${Object.entries(s.hypers).map(([k, v]) => `${JSON.stringify(k)}: ${py(v)}`).join(", ")}}),`)
+  const rows = joined.map(
+    s =>
+      `    (${s.from}, {${Object.entries(s.hypers)
+        .map(([k, v]) => `${JSON.stringify(k)}: ${py(v)}`)
+        .join(", ")}}),`,
+  )
   return `# ${title.replace(/[\r\n]/g, " ")}
 # from this step on, these hyperparameters
 SCHEDULE = [
@@ -51,7 +57,10 @@ def hypers(step):
 export function scheduleYaml(stages: readonly Stage[], title: string): string {
   const scalar = (v: Value) => (typeof v === "string" ? JSON.stringify(v) : String(v))
   const rows = joinStages(stages).map(
-    s => `  - {from: ${s.from}, to: ${s.to}, hypers: {${Object.entries(s.hypers).map(([k, v]) => `${JSON.stringify(k)}: ${scalar(v)}`).join(", ")}}}`,
+    s =>
+      `  - {from: ${s.from}, to: ${s.to}, hypers: {${Object.entries(s.hypers)
+        .map(([k, v]) => `${JSON.stringify(k)}: ${scalar(v)}`)
+        .join(", ")}}}`,
   )
   return `# ${title.replace(/[\r\n]/g, " ")}\nschedule:\n${rows.join("\n")}\n`
 }

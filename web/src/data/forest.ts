@@ -28,7 +28,16 @@ export function forest(c: Curves): Branch[] | null {
       while (next < marks.length && marks[next]!.segment <= g) {
         const k = marks[next++]!
         if (next < marks.length && marks[next]!.segment <= g) continue // its first segment gave no score
-        now = out.push({ member: s.member, root: s.member, donor: -1, alive: false, x: [k.x], y: [k.to], segments: [k.donor_segment] }) - 1
+        now =
+          out.push({
+            member: s.member,
+            root: s.member,
+            donor: -1,
+            alive: false,
+            x: [k.x],
+            y: [k.to],
+            segments: [k.donor_segment],
+          }) - 1
         starts.push({ copy: k, branch: now })
       }
       const b = out[now]!

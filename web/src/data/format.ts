@@ -12,7 +12,13 @@ export function formatNumber(v: number, digits = 4): string {
   if (!Number.isFinite(v)) return Number.isNaN(v) ? "NaN" : v > 0 ? "+∞" : "−∞"
   if (v === 0) return "0"
   const a = Math.abs(v)
-  if (a >= 1e7 || a < 1e-5) return minus(v.toExponential(Math.max(0, digits - 1)).replace(/\.?0+e/, "e").replace("e+", "e"))
+  if (a >= 1e7 || a < 1e-5)
+    return minus(
+      v
+        .toExponential(Math.max(0, digits - 1))
+        .replace(/\.?0+e/, "e")
+        .replace("e+", "e"),
+    )
   if (a >= 10 ** digits) return minus(thousands(Math.round(v)))
   return minus(String(Number(v.toPrecision(digits))))
 }
@@ -22,6 +28,11 @@ const minus = (s: string) => s.replace(/^-/, "−")
 /** 12,400 */
 export function thousands(v: number): string {
   return String(Math.round(v)).replace(/\B(?=(\d{3})+(?!\d))/g, ",")
+}
+
+export function formatScoreAligned(s: Score): string {
+  const plain = formatScore(s)
+  return typeof s === "number" && s !== 0 && Math.abs(s) >= 1e-5 && Math.abs(s) < 1e4 ? minus(s.toPrecision(4)) : plain
 }
 
 /** in a column: zeros at the end stay, so that the digits stand below each other */
@@ -84,5 +95,4 @@ export const percent = (f: number): string => `${f > 0 && f < 0.0995 ? (100 * f)
 
 /** control characters would let a log line rearrange the page; show them */
 export const visible = (s: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   s.replace(/\u001b\[[0-9;]*[A-Za-z]/g, "").replace(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069]/g, "\ufffd")

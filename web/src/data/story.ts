@@ -27,7 +27,8 @@ export function leadSentence(run: Run): string {
   const b = run.best
   if (!b) return run.counts.finished ? "No member has a finite score yet." : "No member has a score yet."
   const tense = run.phase === "finished" ? "won" : "leads"
-  return `Member ${b.member} ${tense} with ${formatScore(b.score)} after ${thousands(b.step)} steps.`
+  const what = run.metric && run.metric !== "score" && run.metric.length <= 24 ? `${run.metric} ` : ""
+  return `Member ${b.member} ${tense} with ${what}${formatScore(b.score)} after ${thousands(b.step)} steps.`
 }
 
 export function originSentence(best: Best | null, stages: readonly Stage[]): string {
@@ -72,7 +73,8 @@ export function changeSentence(h: HyperDef | null, stages: readonly Stage[]): st
   const last = values.at(-1)
   if (first === undefined || last === undefined) return ""
   if (values.length === 1) return `Its ${name} stayed at ${formatValue(first)}.`
-  if (typeof first !== "number" || typeof last !== "number") return `Its ${name} changed from ${formatValue(first)} to ${formatValue(last)}.`
+  if (typeof first !== "number" || typeof last !== "number")
+    return `Its ${name} changed from ${formatValue(first)} to ${formatValue(last)}.`
   const numbers = values.filter(v => typeof v === "number")
   const lo = Math.min(...numbers)
   const hi = Math.max(...numbers)

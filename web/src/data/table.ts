@@ -62,7 +62,17 @@ export function filterMembers(list: readonly Member[], text: string, state: stri
   return list.filter(m => {
     if (state && m.state !== state) return false
     if (!words.length) return true
-    const hay = [`m${m.id}`, m.state, m.slot, m.last_decision?.action, m.last_decision?.say, m.last_failure, ...hypers.map(h => `${h.name}=${String(m.hypers[h.name])}`)].join(" ").toLowerCase()
+    const hay = [
+      `m${m.id}`,
+      m.state,
+      m.slot,
+      m.last_decision?.action,
+      m.last_decision?.say,
+      m.last_failure,
+      ...hypers.map(h => `${h.name}=${String(m.hypers[h.name])}`),
+    ]
+      .join(" ")
+      .toLowerCase()
     return words.every(w => (/^\d+$/.test(w) ? m.id === Number(w) : /^m\d+$/.test(w) ? `m${m.id}` === w : hay.includes(w)))
   })
 }

@@ -6,9 +6,24 @@ export interface Placed {
   row: number
 }
 
+const MANY = 100
+
+/** of many members, those of one family stand together, the largest family first: else the colours are noise */
+function groupByFamily(names: number[], stretches: readonly Stretch[]): void {
+  const now = new Map<number, Stretch>()
+  for (const s of stretches) if ((now.get(s.member)?.t0 ?? -1) <= s.t0) now.set(s.member, s)
+  const size = new Map<number, number>()
+  for (const s of now.values()) size.set(s.root, (size.get(s.root) ?? 0) + 1)
+  const of = (m: number) => now.get(m)?.root ?? m
+  names.sort(
+    (a, b) => (size.get(of(b)) ?? 0) - (size.get(of(a)) ?? 0) || of(a) - of(b) || (now.get(a)?.t0 ?? 0) - (now.get(b)?.t0 ?? 0),
+  )
+}
+
 /** one row per member: the population as it trained side by side */
 export function byMember(stretches: readonly Stretch[]): { placed: Placed[]; rows: number; names: number[] } {
   const names = [...new Set(stretches.map(s => s.member))].sort((a, b) => a - b)
+  if (names.length > MANY) groupByFamily(names, stretches)
   const row = new Map(names.map((m, i) => [m, i]))
   return { placed: stretches.map(s => ({ s, row: row.get(s.member)! })), rows: names.length, names }
 }
@@ -28,14 +43,16 @@ export function asTree(stretches: readonly Stretch[]): { placed: Placed[]; rows:
   }
   const placed: Placed[] = []
   let base = 0
-  for (const root of (children.get(null) ?? []).toSorted((a, b) => a.root - b.root || a.id - b.id)) base += placeFamily(root, children, base, placed)
+  for (const root of (children.get(null) ?? []).toSorted((a, b) => a.root - b.root || a.id - b.id))
+    base += placeFamily(root, children, base, placed)
   return { placed, rows: base }
 }
 
 function placeFamily(root: Stretch, children: ReadonlyMap<number | null, Stretch[]>, base: number, out: Placed[]): number {
   const gap = 0
   const spans: [number, number][][] = [] // per row: what is taken
-  const free = (row: number, s: Stretch) => !(spans[row] ?? []).some(([a, b]) => s.from < b + gap && Math.max(s.to, s.from + 1) > a)
+  const free = (row: number, s: Stretch) =>
+    !(spans[row] ?? []).some(([a, b]) => s.from < b + gap && Math.max(s.to, s.from + 1) > a)
   const stack: { s: Stretch; near: number }[] = [{ s: root, near: 0 }]
   while (stack.length) {
     const { s, near } = stack.pop()!

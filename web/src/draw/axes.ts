@@ -37,7 +37,21 @@ export function xAxis(pen: Pen, t: Theme, b: Box, x: Scale, title?: string): voi
   if (title) pen.text(b.right, y + 8, title, { color: t.muted, size: 11, align: "end", base: "top" })
 }
 
-export function arrow(pen: Pen, x0: number, y0: number, x1: number, y1: number, bend: number, s: { color: string; alpha: number; width: number }): void {
+export function arrow(
+  pen: Pen,
+  x0: number,
+  y0: number,
+  x1: number,
+  y1: number,
+  bend: number,
+  s: { color: string; alpha: number; width: number },
+): void {
   const mx = Math.max(x0, x1) + bend
-  pen.path([["M", x0, y0], ["C", mx, y0 + (y1 - y0) * 0.15, mx, y1 - (y1 - y0) * 0.15, x1, y1]], s)
+  pen.path(
+    [
+      ["M", x0, y0],
+      ["C", mx, y0 + (y1 - y0) * 0.15, mx, y1 - (y1 - y0) * 0.15, x1, y1],
+    ],
+    s,
+  )
 }

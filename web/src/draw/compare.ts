@@ -1,11 +1,11 @@
 // The best so far of several runs.
 import type { Num } from "../api/types"
 import type { Compared } from "../data/compare"
-import { corners, floats, nearest, runningBest, valueAt } from "../data/curves"
-import { formatDuration, formatScore } from "../data/format"
+import { corners, floats, nearest, runningBest, valueAt, wantsLog } from "../data/curves"
+import { formatScore } from "../data/format"
 import { type Box, inner, xAxis, yAxis } from "./axes"
 import type { Pen } from "./pen"
-import { elapsed, extent, linear, pad, type Scale } from "./scale"
+import { elapsed, extent, linear, type Scale, scored } from "./scale"
 import { hueAt, type Theme } from "./theme"
 
 interface Line {
@@ -26,7 +26,14 @@ export interface ComparePlot {
   wide: boolean
 }
 
-export function plot(list: readonly Compared[], budget: number, axis: "step" | "time", w: number, h: number, t: Theme): ComparePlot | null {
+export function plot(
+  list: readonly Compared[],
+  budget: number,
+  axis: "step" | "time",
+  w: number,
+  h: number,
+  t: Theme,
+): ComparePlot | null {
   const xs = extent(list.flatMap(c => c.x))
   const ys = extent(list.flatMap(c => [...c.best, ...c.median.slice(Math.floor(c.median.length * 0.04))]))
   if (!xs || !ys) return null
@@ -34,7 +41,12 @@ export function plot(list: readonly Compared[], budget: number, axis: "step" | "
   const box: Box = { left: 50, top: 16, right: w - (wide ? 70 : 14), bottom: h - 30 }
   const ticks = Math.max(3, Math.floor(inner(box).w / 110))
   const x = axis === "time" ? seconds(xs[1], box, ticks) : linear([0, xs[1]], [box.left, box.right], ticks)
-  const y = linear(pad(ys, 0.04), [box.bottom, box.top], Math.max(3, Math.floor(inner(box).h / 58)))
+  const y = scored(
+    ys,
+    wantsLog(ys, list[0]?.run.goal ?? "maximize"),
+    [box.bottom, box.top],
+    Math.max(3, Math.floor(inner(box).h / 58)),
+  )
   const lines = list.map(c => {
     const running = runningBest(c.x, c.best, c.run.goal)
     const px = Float64Array.from(c.x, x)
@@ -45,7 +57,12 @@ export function plot(list: readonly Compared[], budget: number, axis: "step" | "
 
 function seconds(end: number, box: Box, ticks: number): Scale {
   const s = elapsed([0, end * 1000], [box.left, box.right], 0, ticks)
-  return Object.assign((v: number) => s(v * 1000), { invert: (p: number) => s.invert(p) / 1000, ticks: s.ticks.map(v => v / 1000), format: (v: number) => s.format(v * 1000), domain: s.domain })
+  return Object.assign((v: number) => s(v * 1000), {
+    invert: (p: number) => s.invert(p) / 1000,
+    ticks: s.ticks.map(v => v / 1000),
+    format: (v: number) => s.format(v * 1000),
+    domain: s.domain,
+  })
 }
 
 export function draw(pen: Pen, p: ComparePlot): void {
@@ -55,8 +72,10 @@ export function draw(pen: Pen, p: ComparePlot): void {
   const bx = Math.round(p.x(p.budget)) + 0.5
   if (p.lines.length > 1) pen.line([bx, bx], [box.top, box.bottom], { color: t.muted, width: 1, dash: [4, 4] })
   pen.clip(box.left, box.top - 6, inner(box).w + 2, inner(box).h + 12, () => {
-    for (const l of p.lines) pen.line(l.median.x, l.median.y, { color: hueAt(t, l.c.index), width: 1.4, dash: [1, 4], alpha: 0.9 })
-    for (const l of p.lines) {
+    for (const l of p.lines.toReversed())
+      pen.line(l.median.x, l.median.y, { color: hueAt(t, l.c.index), width: 1.4, dash: [1, 4], alpha: 0.9 })
+    for (const l of p.lines.toReversed()) {
+      // the run on the page comes last, on top
       pen.line(l.best.x, l.best.y, { color: t.bg, width: 5, alpha: 0.8 })
       pen.line(l.best.x, l.best.y, { color: hueAt(t, l.c.index), width: 2.4 })
     }
@@ -65,7 +84,9 @@ export function draw(pen: Pen, p: ComparePlot): void {
 }
 
 function ends(pen: Pen, p: ComparePlot): void {
-  const labels = p.lines.flatMap(l => (l.best.y.length ? [{ y: l.best.y.at(-1)!, text: formatScore(l.running.at(-1) ?? null), color: hueAt(p.t, l.c.index) }] : []))
+  const labels = p.lines.flatMap(l =>
+    l.best.y.length ? [{ y: l.best.y.at(-1)!, text: formatScore(l.running.at(-1) ?? null), color: hueAt(p.t, l.c.index) }] : [],
+  )
   labels.sort((a, b) => a.y - b.y)
   for (let i = 1; i < labels.length; i++) labels[i]!.y = Math.max(labels[i]!.y, labels[i - 1]!.y + 15)
   for (const l of labels) pen.text(p.box.right + 10, l.y, l.text, { color: l.color, size: 11.5, weight: 600, base: "middle" })
@@ -81,7 +102,8 @@ export function hit(p: ComparePlot, mx: number): CompareHit | null {
   return { at: p.x.invert(mx), px: mx }
 }
 
-export const valuesAt = (p: ComparePlot, at: number) => p.lines.map(l => ({ c: l.c, best: at > (l.c.x.at(-1) ?? 0) * 1.001 ? null : valueAt(l.c.x, l.running, at) }))
+export const valuesAt = (p: ComparePlot, at: number) =>
+  p.lines.map(l => ({ c: l.c, best: at > (l.c.x.at(-1) ?? 0) * 1.001 ? null : valueAt(l.c.x, l.running, at) }))
 
 export function over(pen: Pen, p: ComparePlot, h: CompareHit): void {
   pen.line([h.px, h.px], [p.box.top, p.box.bottom], { color: p.t.faint, width: 1, dash: [2, 3] })
@@ -95,5 +117,3 @@ export function move(p: ComparePlot, at: CompareHit | null, key: string): Compar
   const v = xs[Math.min(xs.length - 1, Math.max(0, to))]
   return v === undefined ? null : { at: v, px: p.x(v) }
 }
-
-export const describe = (p: ComparePlot): string => (p.axis === "time" ? formatDuration(p.budget) : String(p.budget))

@@ -34,7 +34,13 @@ export function draw(pen: Pen, g: Gantt): void {
   g.data.slots.forEach((s, i) => {
     const y = box.top + (i + 0.5) * pitch
     pen.rect(box.left, y - thick / 2, inner(box).w, thick, t.grid, t.dark ? 0.55 : 0.7, 3)
-    if (pitch >= 11) pen.text(box.left - 10, y, s.name.length > 8 ? `${s.name.slice(0, 7)}…` : s.name, { color: t.muted, size: 11, align: "end", base: "middle" })
+    if (pitch >= 11)
+      pen.text(box.left - 10, y, s.name.length > 8 ? `${s.name.slice(0, 7)}…` : s.name, {
+        color: t.muted,
+        size: 11,
+        align: "end",
+        base: "middle",
+      })
     for (const p of s.spans) span(pen, g, p, y, thick)
   })
 }
@@ -45,8 +51,23 @@ function span(pen: Pen, g: Gantt, p: Span, y: number, thick: number): void {
   if (x1 < x0) return
   const w = Math.max(1, x1 - x0 - (x1 - x0 > 4 ? 1 : 0))
   const color = p.ok === false ? g.t.bad : g.t.accent
-  pen.rect(x0, y - thick / 2, w, thick, color, p.ok === null ? 0.4 : p.ok ? (p.segment % 2 ? 0.72 : 0.85) : 1, Math.min(2.5, thick / 3))
-  if (w > 26 && thick > 12 && p.merged <= 1) pen.text(x0 + w / 2, y + 0.5, `m${p.member}`, { color: g.t.dark ? "#0b0e12" : "#ffffff", size: 10, align: "middle", base: "middle", weight: 600 })
+  pen.rect(
+    x0,
+    y - thick / 2,
+    w,
+    thick,
+    color,
+    p.ok === null ? 0.4 : p.ok ? (p.segment % 2 ? 0.72 : 0.85) : 1,
+    Math.min(2.5, thick / 3),
+  )
+  if (w > 26 && thick > 12 && p.merged <= 1)
+    pen.text(x0 + w / 2, y + 0.5, `m${p.member}`, {
+      color: g.t.dark ? "#0b0e12" : "#ffffff",
+      size: 10,
+      align: "middle",
+      base: "middle",
+      weight: 600,
+    })
 }
 
 export function hit(g: Gantt, mx: number, my: number): GanttHit | null {

@@ -18,7 +18,14 @@ export interface HyperPlot {
   color: string
 }
 
-export function plot(data: HyperCurves, bounds: [number, number] | null, xMax: number, w: number, h: number, t: Theme): HyperPlot | null {
+export function plot(
+  data: HyperCurves,
+  bounds: [number, number] | null,
+  xMax: number,
+  w: number,
+  h: number,
+  t: Theme,
+): HyperPlot | null {
   const ys = extent([...data.series.flatMap(s => s.y), ...data.schedule.y])
   if (!ys || !(xMax > 0)) return null
   const cats = data.values
@@ -83,7 +90,9 @@ export function scheduleAt(d: HyperCurves, step: number): string {
 
 export function rangeAt(d: HyperCurves, step: number): string {
   if (d.values) return ""
-  const now = d.series.map(s => (s.x.length && step >= s.x[0]! && step <= s.x.at(-1)! ? (s.y[Math.max(0, upper(s.x, step) - 1)] ?? null) : null))
+  const now = d.series.map(s =>
+    s.x.length && step >= s.x[0]! && step <= s.x.at(-1)! ? (s.y[Math.max(0, upper(s.x, step) - 1)] ?? null) : null,
+  )
   const e = extent(now)
   return e ? `${formatValue(e[0])} … ${formatValue(e[1])}` : ""
 }

@@ -32,7 +32,8 @@ export interface TreePlot {
   names: number[]
 }
 
-export const rowsOf = (o: Options): number => (o.layout === "members" ? new Set(o.stretches.map(s => s.member)).size : asTree(o.stretches).rows)
+export const rowsOf = (o: Options): number =>
+  o.layout === "members" ? new Set(o.stretches.map(s => s.member)).size : asTree(o.stretches).rows
 
 export function plot(o: Options, w: number, h: number, t: Theme): TreePlot | null {
   if (!o.stretches.length) return null
@@ -43,10 +44,25 @@ export function plot(o: Options, w: number, h: number, t: Theme): TreePlot | nul
   const hi = o.stretches.reduce((m, s) => Math.max(m, end(s)), lo + 1)
   const box: Box = { left: layout.names.length ? 44 : 14, top: 10, right: w - 16, bottom: h - 30 }
   const ticks = Math.max(3, Math.floor(inner(box).w / 110))
-  const x = o.x === "time" ? elapsed([lo, hi], [box.left, box.right], o.started, ticks) : linear([lo, hi], [box.left, box.right], ticks)
+  const x =
+    o.x === "time" ? elapsed([lo, hi], [box.left, box.right], o.started, ticks) : linear([lo, hi], [box.left, box.right], ticks)
   const pitch = inner(box).h / Math.max(1, layout.rows)
-  const bars = layout.placed.map(({ s, row }: Placed) => ({ s, x0: x(start(s)), x1: Math.max(x(end(s)), x(start(s)) + 1.5), y: box.top + (row + 0.5) * pitch }))
-  return { box, x, t, o, bars, of: new Map(bars.map(b => [b.s.id, b])), thick: Math.min(11, Math.max(1, pitch * 0.52)), names: layout.names }
+  const bars = layout.placed.map(({ s, row }: Placed) => ({
+    s,
+    x0: x(start(s)),
+    x1: Math.max(x(end(s)), x(start(s)) + 1.5),
+    y: box.top + (row + 0.5) * pitch,
+  }))
+  return {
+    box,
+    x,
+    t,
+    o,
+    bars,
+    of: new Map(bars.map(b => [b.s.id, b])),
+    thick: Math.min(11, Math.max(1, pitch * 0.52)),
+    names: layout.names,
+  }
 }
 
 const lit = (p: TreePlot, s: Stretch) => p.o.root === null || p.o.root === s.root
@@ -70,7 +86,7 @@ function curveTo(b: Bar, from: Bar): [number, number, number, number] {
 
 function link(pen: Pen, p: TreePlot, b: Bar, alpha: number): void {
   const from = b.s.parent === null ? undefined : p.of.get(b.s.parent)
-  if (!from || b.s.winning) return
+  if (!from || b.s.winning || p.thick < 2) return // a thousand rows have no room for wires; pointing shows an ancestry
   const color = lit(p, b.s) ? hue(p.t, b.s.root) : p.t.faint
   wire(pen, p, b, from, { color, width: 1.1, alpha: lit(p, b.s) ? alpha : alpha * 0.4 })
 }
@@ -80,15 +96,37 @@ function wire(pen: Pen, p: TreePlot, b: Bar, from: Bar, s: { color: string; widt
   const [, y0, x1, y1] = curveTo(b, from)
   const reach = Math.min(14, 4 + Math.abs(y1 - y0) * 0.06)
   const x0 = p.o.layout === "tree" ? x1 - 2 : x1 - reach
-  if (p.o.layout === "tree") pen.path([["M", x0, y0], ["C", x0, y0 + (y1 - y0) * 0.6, x0, y1, x1 + 3, y1]], s)
-  else pen.path([["M", Math.max(from.x0, x0 - reach), y0], ["C", x0 + reach * 0.6, y0, x0 - reach * 0.2, y1, x1, y1]], s)
+  if (p.o.layout === "tree")
+    pen.path(
+      [
+        ["M", x0, y0],
+        ["C", x0, y0 + (y1 - y0) * 0.6, x0, y1, x1 + 3, y1],
+      ],
+      s,
+    )
+  else
+    pen.path(
+      [
+        ["M", Math.max(from.x0, x0 - reach), y0],
+        ["C", x0 + reach * 0.6, y0, x0 - reach * 0.2, y1, x1, y1],
+      ],
+      s,
+    )
 }
 
 function bar(pen: Pen, p: TreePlot, b: Bar): void {
   const on = lit(p, b.s)
   const color = on ? hue(p.t, b.s.root) : p.t.faint
   const gap = b.x1 - b.x0 > 6 && p.thick > 3 ? 1 : 0
-  pen.rect(b.x0, b.y - p.thick / 2, Math.max(1, b.x1 - b.x0 - gap), p.thick, color, on ? (b.s.winning ? 1 : b.s.alive ? 0.75 : 0.5) : 0.22, Math.min(3, p.thick / 2))
+  pen.rect(
+    b.x0,
+    b.y - p.thick / 2,
+    Math.max(1, b.x1 - b.x0 - gap),
+    p.thick,
+    color,
+    on ? (b.s.winning ? 1 : b.s.alive ? 0.75 : 0.5) : 0.22,
+    Math.min(3, p.thick / 2),
+  )
 }
 
 function winner(pen: Pen, p: TreePlot, b: Bar): void {
@@ -96,7 +134,7 @@ function winner(pen: Pen, p: TreePlot, b: Bar): void {
   const ink = p.t.ink
   if (from) wire(pen, p, b, from, { color: ink, width: 2 })
   const children = p.bars.filter(c => c.s.winning && c.s.parent === b.s.id)
-  const trim = p.o.layout === "tree" ? 2 : 10
+  const trim = p.o.layout === "tree" ? 2 : 14
   const end = children.length ? Math.max(b.x0, Math.min(b.x1, Math.max(...children.map(c => c.x0)) - trim)) : b.x1
   pen.line([b.x0, end], [b.y, b.y], { color: ink, width: Math.max(1.6, Math.min(2.4, p.thick * 0.3)) })
   if (!children.length) pen.circle(b.x1, b.y, Math.max(3.5, p.thick * 0.45), ink, p.t.bg, 2)
@@ -149,5 +187,7 @@ export function move(p: TreePlot, at: TreeHit | null, key: string): TreeHit | nu
   if (!others.length) return at
   const y = up ? Math.max(...others.map(b => b.y)) : Math.min(...others.map(b => b.y))
   const mid = (now.x0 + now.x1) / 2
-  return pick(others.filter(b => b.y === y).sort((a, b) => Math.abs((a.x0 + a.x1) / 2 - mid) - Math.abs((b.x0 + b.x1) / 2 - mid))[0])
+  return pick(
+    others.filter(b => b.y === y).sort((a, b) => Math.abs((a.x0 + a.x1) / 2 - mid) - Math.abs((b.x0 + b.x1) / 2 - mid))[0],
+  )
 }

@@ -1,6 +1,7 @@
 // Parallel coordinates: one axis per hyperparameter, one line per segment, coloured by score; ranges can be brushed.
 import type { HyperDef, ParallelRow } from "../api/types"
-import { formatNumber, formatValue } from "../data/format"
+import { wantsLog } from "../data/curves"
+import { formatValue } from "../data/format"
 import type { Cmd, Pen } from "./pen"
 import { extent, linear, log, type Scale } from "./scale"
 import { ramp, type Theme } from "./theme"
@@ -32,7 +33,9 @@ export const finite = (r: ParallelRow): number => (typeof r.score === "number" ?
 
 /** the score's place among all scores, 0 (worst) to 1 (best); ranks spread the colours where scores crowd */
 export function places(rows: readonly ParallelRow[], goal: "maximize" | "minimize"): Map<number, number> {
-  const order = rows.filter(r => Number.isFinite(finite(r))).sort((a, b) => (goal === "maximize" ? finite(a) - finite(b) : finite(b) - finite(a)))
+  const order = rows
+    .filter(r => Number.isFinite(finite(r)))
+    .sort((a, b) => (goal === "maximize" ? finite(a) - finite(b) : finite(b) - finite(a)))
   return new Map(order.map((r, i) => [r.segment, order.length > 1 ? i / (order.length - 1) : 1]))
 }
 
@@ -45,7 +48,15 @@ export function passes(r: ParallelRow, axes: readonly Axis[], brushes: Brushes):
   })
 }
 
-export function plot(rows: ParallelRow[], hypers: readonly HyperDef[], metric: string, goal: "maximize" | "minimize", brushes: Brushes, w: number, h: number, t: Theme): ParallelPlot | null {
+export function plot(
+  rows: ParallelRow[],
+  hypers: readonly HyperDef[],
+  goal: "maximize" | "minimize",
+  brushes: Brushes,
+  w: number,
+  h: number,
+  t: Theme,
+): ParallelPlot | null {
   if (!rows.length) return null
   const top = 34
   const bottom = h - 26
@@ -54,9 +65,8 @@ export function plot(rows: ParallelRow[], hypers: readonly HyperDef[], metric: s
   const n = hypers.length + 1
   const axes = hypers.map((d, i) => hyperAxis(d, rows, left + ((right - left) * i) / Math.max(1, n - 1), top, bottom))
   const e = extent(rows.map(finite)) ?? [0, 1]
-  const y = linear(e, [bottom, top], 5)
-  axes.push({ name: SCORE, x: right, y, value: finite, label: v => formatNumber(v, 3) })
-  void metric
+  const y = (wantsLog(e, goal) ? log : linear)(e, goal === "minimize" ? [top, bottom] : [bottom, top], 5) // the best on top
+  axes.push({ name: SCORE, x: right, y, value: finite, label: v => y.format(v) })
   const place = places(rows, goal)
   const color = (r: ParallelRow) => place.get(r.segment) ?? 0
   const sorted = [...rows].sort((a, b) => Number(a.winning) - Number(b.winning) || color(a) - color(b))
@@ -71,7 +81,8 @@ function hyperAxis(d: HyperDef, rows: readonly ParallelRow[], x: number, top: nu
   }
   const num = (r: ParallelRow) => (typeof r.hypers[d.name] === "number" ? (r.hypers[d.name] as number) : Number.NaN)
   const e = extent(rows.map(num)) ?? d.bounds ?? [0, 1]
-  return { name: d.name, x, y: (d.log ? log : linear)(e, [bottom, top], 5), value: num, label: v => formatValue(v) }
+  const y = (d.log ? log : linear)(e, [bottom, top], 5)
+  return { name: d.name, x, y, value: num, label: v => y.format(v) }
 }
 
 /** a soft curve from axis to axis */
@@ -103,7 +114,8 @@ export function draw(pen: Pen, p: ParallelPlot): void {
     if (!p.shown[i]) pen.path(curve(p, r), { color: t.grid, width: 1, alpha: 0.6 })
   })
   p.rows.forEach((r, i) => {
-    if (p.shown[i] && !r.winning) pen.path(curve(p, r), { color: ramp(t, p.color(r)), width: many ? 1 : 1.4, alpha: many ? 0.5 : 0.75 })
+    if (p.shown[i] && !r.winning)
+      pen.path(curve(p, r), { color: ramp(t, p.color(r)), width: many ? 1 : 1.4, alpha: many ? 0.5 : 0.75 })
   })
   p.rows.forEach((r, i) => {
     if (p.shown[i] && r.winning) pen.path(curve(p, r), { color: ramp(t, p.color(r)), width: 2.2, alpha: 0.95 })
@@ -124,7 +136,13 @@ function drawAxis(pen: Pen, p: ParallelPlot, a: Axis): void {
     if (y < p.top - 2 || y > p.bottom + 2) continue
     pen.line([a.x - 3, a.x + 3], [y, y], { color: t.muted, width: 1 })
     const text = a.label(v)
-    pen.text(last ? a.x + 8 : a.x - 8, y, text.length > 9 ? `${text.slice(0, 8)}…` : text, { color: t.muted, size: 11, align: last ? "start" : "end", base: "middle", halo: t.bg })
+    pen.text(last ? a.x + 8 : a.x - 8, y, text.length > 9 ? `${text.slice(0, 8)}…` : text, {
+      color: t.muted,
+      size: 11,
+      align: last ? "start" : "end",
+      base: "middle",
+      halo: t.bg,
+    })
   }
   const b = p.brushes[a.name]
   if (b) {

@@ -16,7 +16,10 @@ export interface TextStyle {
   halo?: string
 }
 
-export type Cmd = readonly ["M" | "L", number, number] | readonly ["C", number, number, number, number, number, number] | readonly ["Z"]
+export type Cmd =
+  | readonly ["M" | "L", number, number]
+  | readonly ["C", number, number, number, number, number, number]
+  | readonly ["Z"]
 
 export interface Pen {
   line(xs: ArrayLike<number>, ys: ArrayLike<number>, s: Stroke): void // NaN lifts the pen
@@ -162,11 +165,15 @@ export class SvgPen implements Pen {
 
   rect(x: number, y: number, w: number, h: number, fill: string, alpha = 1, radius = 0): void {
     const rx = radius ? ` rx="${r2(radius)}"` : ""
-    this.out.push(`<rect x="${r2(x)}" y="${r2(y)}" width="${r2(Math.max(0, w))}" height="${r2(Math.max(0, h))}" fill="${esc(fill)}" fill-opacity="${r2(alpha)}"${rx}/>`)
+    this.out.push(
+      `<rect x="${r2(x)}" y="${r2(y)}" width="${r2(Math.max(0, w))}" height="${r2(Math.max(0, h))}" fill="${esc(fill)}" fill-opacity="${r2(alpha)}"${rx}/>`,
+    )
   }
 
   circle(x: number, y: number, r: number, fill: string, stroke?: string, width = 1): void {
-    this.out.push(`<circle cx="${r2(x)}" cy="${r2(y)}" r="${r2(r)}" fill="${esc(fill)}"${stroke ? this.strokeAttrs({ color: stroke, width }) : ""}/>`)
+    this.out.push(
+      `<circle cx="${r2(x)}" cy="${r2(y)}" r="${r2(r)}" fill="${esc(fill)}"${stroke ? this.strokeAttrs({ color: stroke, width }) : ""}/>`,
+    )
   }
 
   text(x: number, y: number, text: string, s: TextStyle): void {
@@ -179,7 +186,9 @@ export class SvgPen implements Pen {
 
   clip(x: number, y: number, w: number, h: number, inside: () => void): void {
     const id = `c${++this.clips}`
-    this.out.push(`<clipPath id="${id}"><rect x="${r2(x)}" y="${r2(y)}" width="${r2(w)}" height="${r2(h)}"/></clipPath><g clip-path="url(#${id})">`)
+    this.out.push(
+      `<clipPath id="${id}"><rect x="${r2(x)}" y="${r2(y)}" width="${r2(w)}" height="${r2(h)}"/></clipPath><g clip-path="url(#${id})">`,
+    )
     inside()
     this.out.push("</g>")
   }

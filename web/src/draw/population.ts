@@ -1,11 +1,11 @@
 // Score against step: one line per lineage, copies as arcs, the population's spread behind them.
 import type { CurveSeries, Curves } from "../api/types"
+import { floats, nearest, wantsLog, xExtent, yExtent } from "../data/curves"
 import { type Branch, historyOf, stitch } from "../data/forest"
-import { floats, nearest, xExtent, yExtent } from "../data/curves"
 import { formatScore } from "../data/format"
 import { arrow, type Box, inner, xAxis, yAxis } from "./axes"
 import type { Pen } from "./pen"
-import { elapsed, linear, pad, type Scale } from "./scale"
+import { elapsed, linear, type Scale, scored } from "./scale"
 import { hue, type Theme } from "./theme"
 
 export interface Options {
@@ -15,6 +15,7 @@ export interface Options {
   started: number
   zoom: [number, number] | null
   focus: boolean
+  log: boolean | null // null: as the scores want it
   band: boolean
   copies: boolean
   best: { segment: number; member: number } | null
@@ -53,9 +54,17 @@ export function plot(o: Options, w: number, h: number, t: Theme): Plot | null {
   const box: Box = { left: 50, top: 28, right: w - (w > 560 ? 92 : 18), bottom: h - 30 }
   const time = o.curves.x === "time"
   const ticks = Math.max(3, Math.floor(inner(box).w / 110))
-  const x = time ? elapsed([from, xs[1]], [box.left, box.right], o.started, ticks) : linear([from, xs[1]], [box.left, box.right], ticks)
-  const y = linear(pad(ys, 0.04), [box.bottom, box.top], Math.max(3, Math.floor(inner(box).h / 58)))
-  const line = (s: CurveSeries, branch = -1, dim = false): Line => ({ s, x: Float64Array.from(s.x, x), y: floats(s.y).map(y), branch, dim })
+  const x = time
+    ? elapsed([from, xs[1]], [box.left, box.right], o.started, ticks)
+    : linear([from, xs[1]], [box.left, box.right], ticks)
+  const y = scored(ys, o.log ?? wantsLog(ys, o.goal), [box.bottom, box.top], Math.max(3, Math.floor(inner(box).h / 58)))
+  const line = (s: CurveSeries, branch = -1, dim = false): Line => ({
+    s,
+    x: Float64Array.from(s.x, x),
+    y: floats(s.y).map(y),
+    branch,
+    dim,
+  })
   const lines = o.branches
     ? [...o.branches.map((b, i) => line({ ...b, winning: false, done: false }, i, !b.alive)), ...winner(o).map(s => line(s))]
     : o.curves.series.map(s => line(s))
@@ -101,7 +110,9 @@ function drawBand(pen: Pen, { o, x, y, t }: Plot): void {
 function drawLines(pen: Pen, p: Plot): void {
   const n = p.o.curves.series.length
   const alpha = n > 300 ? 0.12 : n > 60 ? 0.3 : 0.75
-  for (const l of p.lines) if (!l.s.winning) pen.line(l.x, l.y, { color: hue(p.t, l.s.root), width: n > 60 ? 1 : 1.25, alpha: l.dim ? alpha * 0.75 : alpha })
+  for (const l of p.lines)
+    if (!l.s.winning)
+      pen.line(l.x, l.y, { color: hue(p.t, l.s.root), width: n > 60 ? 1 : 1.25, alpha: l.dim ? alpha * 0.75 : alpha })
 }
 
 function drawCopies(pen: Pen, p: Plot): void {
@@ -137,16 +148,23 @@ function endLabels(pen: Pen, p: Plot): void {
   const { box, t, o } = p
   const labels: { y: number; text: string; color: string; weight: number }[] = []
   const win = p.lines.find(l => l.s.winning)
-  if (win && win.y.length) {
+  if (win?.y.length) {
     const i = win.y.length - 1
     const v = win.s.y[i]
-    labels.push({ y: clampTo(win.y[i]!, box), text: `m${win.s.member}  ${formatScore(v ?? null)}`, color: hue(t, win.s.root), weight: 600 })
+    labels.push({
+      y: clampTo(win.y[i]!, box),
+      text: `m${win.s.member}  ${formatScore(v ?? null)}`,
+      color: hue(t, win.s.root),
+      weight: 600,
+    })
     const px = win.x[i]!
-    if (px <= box.right + 1 && win.y[i]! >= box.top - 4 && win.y[i]! <= box.bottom + 4) pen.circle(px, win.y[i]!, 4, hue(t, win.s.root), t.bg, 2)
+    if (px <= box.right + 1 && win.y[i]! >= box.top - 4 && win.y[i]! <= box.bottom + 4)
+      pen.circle(px, win.y[i]!, 4, hue(t, win.s.root), t.bg, 2)
   }
   const b = o.curves.band
   const median = b.median.at(-1)
-  if (o.band && median !== null && median !== undefined) labels.push({ y: clampTo(p.y(median), box), text: "median", color: t.muted, weight: 400 })
+  if (o.band && median !== null && median !== undefined)
+    labels.push({ y: clampTo(p.y(median), box), text: "median", color: t.muted, weight: 400 })
   if (!p.wide) return
   labels.sort((a, c) => a.y - c.y)
   for (let i = 1; i < labels.length; i++) if (labels[i]!.y - labels[i - 1]!.y < 15) labels[i]!.y = labels[i - 1]!.y + 15

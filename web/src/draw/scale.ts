@@ -107,7 +107,8 @@ export function elapsed(domain: readonly [number, number], range: readonly [numb
   const s = linear(domain, range, count)
   const step = TIME_STEPS.find(t => (s.domain[1] - s.domain[0]) / 1000 / t <= count) ?? 604800 * 4
   const ticks: number[] = []
-  for (let k = Math.ceil((s.domain[0] - origin) / 1000 / step); origin + k * step * 1000 <= s.domain[1]; k++) ticks.push(origin + k * step * 1000)
+  for (let k = Math.ceil((s.domain[0] - origin) / 1000 / step); origin + k * step * 1000 <= s.domain[1]; k++)
+    ticks.push(origin + k * step * 1000)
   const format = (v: number) => {
     const t = Math.round((v - origin) / 1000)
     if (t === 0) return "0"
@@ -116,6 +117,18 @@ export function elapsed(domain: readonly [number, number], range: readonly [numb
     return step < 86400 ? `${t / 3600} h` : `${t / 86400} d`
   }
   return Object.assign((v: number) => s(v), { invert: s.invert, ticks, format, domain: s.domain })
+}
+
+/** linear, or logarithmic where that is asked for and possible, with a little room */
+export function scored(
+  e: readonly [number, number],
+  logarithmic: boolean,
+  range: readonly [number, number],
+  count: number,
+): Scale {
+  if (!logarithmic || !(e[0] > 0)) return linear(pad(e, 0.04), range, count)
+  const room = (e[1] / e[0]) ** 0.04
+  return log([e[0] / room, e[1] * room], range, count)
 }
 
 /** a little room above and below, so that lines do not touch the frame */

@@ -30,7 +30,13 @@ export const LIGHT: Theme = {
   warn: "#a85f00",
   bad: "#c0392b",
   hues: ["#0a6ab6", "#d97b00", "#008a6d", "#b9528f", "#3b9fd8", "#cc4a0a", "#6d58b4", "#82821a", "#1b9e9e", "#8b5a40"],
-  ramp: [[222, 226, 231], [150, 190, 205], [66, 146, 178], [20, 98, 150], [12, 44, 96]],
+  ramp: [
+    [222, 226, 231],
+    [150, 190, 205],
+    [66, 146, 178],
+    [20, 98, 150],
+    [12, 44, 96],
+  ],
   lead: -1,
 }
 
@@ -47,7 +53,13 @@ export const DARK: Theme = {
   warn: "#f0ae45",
   bad: "#ff7a6b",
   hues: ["#4ba6f0", "#f5a83c", "#33c79f", "#e58bc0", "#8fd0f5", "#f5804a", "#a896ec", "#c9c65a", "#4fd0d0", "#c79a7e"],
-  ramp: [[46, 54, 64], [42, 92, 112], [44, 146, 146], [130, 204, 138], [250, 226, 120]],
+  ramp: [
+    [46, 54, 64],
+    [42, 92, 112],
+    [44, 146, 146],
+    [130, 204, 138],
+    [250, 226, 120],
+  ],
   lead: -1,
 }
 
@@ -55,11 +67,11 @@ const wrap = (t: Theme, i: number): number => ((i % t.hues.length) + t.hues.leng
 
 export const hueAt = (t: Theme, i: number): string => t.hues[wrap(t, i)]!
 
-/** the colour of a family; the leader's family has the first, in exchange with whoever would have it */
+/** the colour of a family; only the leader's has the first */
 export function hue(t: Theme, root: number): string {
   if (root === t.lead) return t.hues[0]!
-  const i = wrap(t, root)
-  return t.hues[i === 0 && t.lead >= 0 ? wrap(t, t.lead) : i]!
+  const n = t.hues.length - 1
+  return t.hues[1 + (((root % n) + n) % n)]!
 }
 
 /** 0 … 1 on the sequential ramp, lowest to highest */

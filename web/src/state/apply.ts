@@ -20,11 +20,29 @@ function applyOne(m: Member, e: Event): Member {
     case "finished": {
       const score = isScore(d.score) ? d.score : m.score
       const spark = [...m.spark, typeof score === "number" ? score : null].slice(-SPARK)
-      return { ...m, state: "deciding", score, step: whole(d.step, m.step), spent: whole(d.spent, m.spent), record: e.segment ?? m.record, slot: "", progress: 1, spark }
+      return {
+        ...m,
+        state: "deciding",
+        score,
+        step: whole(d.step, m.step),
+        spent: whole(d.spent, m.spent),
+        record: e.segment ?? m.record,
+        slot: "",
+        progress: 1,
+        spark,
+      }
     }
     case "failed": {
       const lost = d.kind === "lost"
-      return { ...m, state: "waiting", slot: "", progress: 0, last_failure: text(d.error), lost: m.lost + (lost ? 1 : 0), failures: m.failures + (lost ? 0 : 1) }
+      return {
+        ...m,
+        state: "waiting",
+        slot: "",
+        progress: 0,
+        last_failure: text(d.error),
+        lost: m.lost + (lost ? 1 : 0),
+        failures: m.failures + (lost ? 0 : 1),
+      }
     }
     case "member_done":
       return { ...m, state: d.reason === "failed" ? "failed" : "done", slot: "" }
@@ -51,6 +69,8 @@ export function mergeEvents(old: readonly Event[], more: readonly Event[], most:
   if (!more.length) return old as Event[]
   const last = old.at(-1)?.seq ?? 0
   const inOrder = more[0]!.seq > last
-  const all = inOrder ? [...old, ...more] : [...new Map([...old, ...more].map(e => [e.seq, e])).values()].sort((a, b) => a.seq - b.seq)
+  const all = inOrder
+    ? [...old, ...more]
+    : [...new Map([...old, ...more].map(e => [e.seq, e])).values()].sort((a, b) => a.seq - b.seq)
   return all.length > most ? all.slice(all.length - most) : all
 }

@@ -3,6 +3,7 @@ import { batch, computed, signal } from "@preact/signals"
 import { ApiError, api, runPath } from "../api/client"
 import { Stream, type StreamState } from "../api/stream"
 import type { Event, Member, Progress, Run } from "../api/types"
+import { visible } from "../data/format"
 import { applyEvents, mergeEvents } from "./apply"
 import { Refresher } from "./refresher"
 import { runId } from "./route"
@@ -19,14 +20,22 @@ export const progress = signal<ReadonlyMap<number, Progress>>(new Map())
 export const seq = signal(0)
 export const link = signal<{ state: StreamState | "off"; retryInMs: number }>({ state: "off", retryInMs: 0 })
 export const lag = signal<number | null>(null)
-export const highlighted = signal<number | null>(null) // the member under the pointer, in every figure
+
+/** a run's name, with its id where another has the same name */
+export const nameOf = (r: Run): string =>
+  `${visible(r.name).slice(0, 60)}${runs.value.some(o => o.id !== r.id && o.name === r.name) ? ` (${visible(r.id)})` : ""}`
 
 export const steerable = computed(() => run.value?.steerable ?? false)
 
 let stream: Stream | null = null
 let refreshers: Refresher[] = []
 
-export const streamFacts = () => ({ seq: stream?.seq ?? 0, duplicates: stream?.duplicates ?? 0, gaps: stream?.gaps ?? 0, events: events.value.length })
+export const streamFacts = () => ({
+  seq: stream?.seq ?? 0,
+  duplicates: stream?.duplicates ?? 0,
+  gaps: stream?.gaps ?? 0,
+  events: events.value.length,
+})
 
 export async function loadRuns(): Promise<void> {
   try {
@@ -55,7 +64,6 @@ function reset(): void {
     progress.value = new Map()
     seq.value = 0
     lag.value = null
-    highlighted.value = null
     link.value = { state: "off", retryInMs: 0 }
   })
 }
@@ -77,7 +85,8 @@ export async function follow(id: string): Promise<void> {
   } catch (e) {
     if (runId.value !== id) return
     runError.value = message(e)
-    if (e instanceof ApiError && (e.status === 0 || e.status === 503)) setTimeout(() => runId.value === id && !run.value && void follow(id), 2000)
+    if (e instanceof ApiError && (e.status === 0 || e.status === 503))
+      setTimeout(() => runId.value === id && !run.value && void follow(id), 2000)
   }
 }
 
@@ -108,7 +117,7 @@ function listen(id: string, after: number): void {
     },
     onProgress: p => {
       waiting.set(p.member, p)
-      progressTimer ??= setTimeout(showProgress, 250)
+      if (progressTimer === undefined) progressTimer = setTimeout(showProgress, 250)
     },
     onState: (state, retryInMs) => {
       link.value = { state, retryInMs }

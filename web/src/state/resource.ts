@@ -1,7 +1,7 @@
 // A piece of the API that a view shows: fetched when the view opens or its question changes, and again as the journal grows.
 import { useEffect, useRef, useState } from "preact/hooks"
-import { Refresher } from "./refresher"
 import { seq } from "./live"
+import { Refresher } from "./refresher"
 
 export interface Resource<A> {
   data: A | null

@@ -66,55 +66,30 @@ function useWidth(ref: RefObject<HTMLDivElement | null>): number {
 
 const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"]
 
-export function Chart<H>({ make, height, label, onPick, onHover, onReset, handle, live = true }: Props<H>) {
-  const box = useRef<HTMLDivElement>(null)
-  const base = useRef<HTMLCanvasElement>(null)
-  const over = useRef<HTMLCanvasElement>(null)
-  const [hit, setHit] = useState<H | null>(null)
-  const [drag, setDrag] = useState<{ x0: number; y0: number; x1: number; y1: number } | null>(null)
+interface Drag {
+  x0: number
+  y0: number
+  x1: number
+  y1: number
+}
+
+interface Gestures<H> {
+  figure: Figure<H> | null
+  box: RefObject<HTMLDivElement | null>
+  hit: H | null
+  drag: Drag | null
+  setDrag: (d: Drag | null) => void
+  pointer: { current: [number, number] | null }
+  show: (h: H | null) => void
+  onPick: ((h: H) => void) | undefined
+}
+
+/** pointing, dragging, clicking, and the arrow keys */
+function useGestures<H>({ figure, box, hit, drag, setDrag, pointer, show, onPick }: Gestures<H>) {
   const dragged = useRef(false)
-  const width = useWidth(box)
-  const t = themeSignal.value
-  const figure = useMemo(() => (width > 0 ? make(width, height, t) : null), [make, width, height, t])
-  const pointer = useRef<[number, number] | null>(null)
-
-  useLayoutEffect(() => {
-    // new data: what was pointed at is looked for again
-    if (hit === null) return
-    const p = pointer.current
-    setHit(p ? (figure?.hit?.(...p) ?? null) : (figure?.again?.(hit) ?? null))
-  }, [figure])
-
-  useLayoutEffect(() => {
-    const c = fit(base.current, width, height)
-    if (c && figure) figure.draw(new CanvasPen(c))
-  }, [figure, width, height])
-
-  useLayoutEffect(() => {
-    const c = fit(over.current, width, height)
-    if (!c || !figure) return
-    const pen = new CanvasPen(c)
-    if (drag && figure.dragOver) figure.dragOver(pen, drag.x0, drag.y0, drag.x1, drag.y1)
-    else if (hit !== null) figure.over?.(pen, hit)
-  }, [figure, hit, drag, width, height])
-
-
-  useImperativeHandle(handle ?? { current: null }, () => ({
-    svg: () => {
-      const pen = new SvgPen()
-      figure?.draw(pen)
-      return pen.toString(width, height, t.bg, label)
-    },
-    png: () => pngOf(figure, width, height, t),
-  }))
-
   const at = (e: PointerEvent): [number, number] => {
     const r = box.current!.getBoundingClientRect()
     return [e.clientX - r.left, e.clientY - r.top]
-  }
-  const show = (h: H | null) => {
-    setHit(h)
-    onHover?.(h)
   }
   const move = (e: PointerEvent) => {
     const [x, y] = at(e)
@@ -157,6 +132,58 @@ export function Chart<H>({ make, height, label, onPick, onHover, onReset, handle
       show(null)
     }
   }
+  const leave = () => {
+    pointer.current = null
+    if (!drag) show(null)
+  }
+  return { move, down, up, click, key, leave }
+}
+
+export function Chart<H>({ make, height, label, onPick, onHover, onReset, handle, live = true }: Props<H>) {
+  const box = useRef<HTMLDivElement>(null)
+  const base = useRef<HTMLCanvasElement>(null)
+  const over = useRef<HTMLCanvasElement>(null)
+  const [hit, setHit] = useState<H | null>(null)
+  const [drag, setDrag] = useState<Drag | null>(null)
+  const width = useWidth(box)
+  const t = themeSignal.value
+  const figure = useMemo(() => (width > 0 ? make(width, height, t) : null), [make, width, height, t])
+  const pointer = useRef<[number, number] | null>(null)
+
+  useLayoutEffect(() => {
+    // new data: what was pointed at is looked for again
+    if (hit === null) return
+    const p = pointer.current
+    setHit(p ? (figure?.hit?.(...p) ?? null) : (figure?.again?.(hit) ?? null))
+  }, [figure])
+
+  useLayoutEffect(() => {
+    const c = fit(base.current, width, height)
+    if (c && figure) figure.draw(new CanvasPen(c))
+  }, [figure, width, height])
+
+  useLayoutEffect(() => {
+    const c = fit(over.current, width, height)
+    if (!c || !figure) return
+    const pen = new CanvasPen(c)
+    if (drag && figure.dragOver) figure.dragOver(pen, drag.x0, drag.y0, drag.x1, drag.y1)
+    else if (hit !== null) figure.over?.(pen, hit)
+  }, [figure, hit, drag, width, height])
+
+  useImperativeHandle(handle ?? { current: null }, () => ({
+    svg: () => {
+      const pen = new SvgPen()
+      figure?.draw(pen)
+      return pen.toString(width, height, t.bg, label)
+    },
+    png: () => pngOf(figure, width, height, t),
+  }))
+
+  const show = (h: H | null) => {
+    setHit(h)
+    onHover?.(h)
+  }
+  const on = useGestures({ figure, box, hit, drag, setDrag, pointer, show, onPick })
   return (
     <div
       ref={box}
@@ -165,29 +192,41 @@ export function Chart<H>({ make, height, label, onPick, onHover, onReset, handle
       role="group"
       aria-label={label}
       aria-roledescription="figure"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys walk through the figure
       tabIndex={figure?.move ? 0 : undefined}
-      onPointerMove={move}
-      onPointerDown={down}
-      onPointerUp={up}
-      onPointerLeave={() => {
-        pointer.current = null
-        if (!drag) show(null)
-      }}
-      onClick={click}
+      onPointerMove={on.move}
+      onPointerDown={on.down}
+      onPointerUp={on.up}
+      onPointerLeave={on.leave}
+      onClick={on.click}
       onDblClick={() => onReset?.()}
-      onKeyDown={key}
+      onKeyDown={on.key}
     >
       <canvas ref={base} aria-hidden="true" />
       <canvas ref={over} aria-hidden="true" />
-      {hit !== null && !drag && figure?.tip && <Tip at={figure.anchor?.(hit) ?? { x: 0, y: 0 }} width={width} live={live}>{figure.tip(hit)}</Tip>}
+      {hit !== null && !drag && figure?.tip && (
+        <Tip at={figure.anchor?.(hit) ?? { x: 0, y: 0 }} width={width} live={live}>
+          {figure.tip(hit)}
+        </Tip>
+      )}
     </div>
   )
 }
 
-function Tip({ at, width, live, children }: { at: { x: number; y: number }; width: number; live: boolean; children: ComponentChildren }) {
+function Tip({
+  at,
+  width,
+  live,
+  children,
+}: {
+  at: { x: number; y: number }
+  width: number
+  live: boolean
+  children: ComponentChildren
+}) {
   const left = at.x > width * 0.6
-  const style = left ? { right: `${Math.round(width - at.x + 14)}px`, top: `${Math.round(at.y)}px` } : { left: `${Math.round(at.x + 14)}px`, top: `${Math.round(at.y)}px` }
+  const style = left
+    ? { right: `${Math.round(width - at.x + 14)}px`, top: `${Math.round(at.y)}px` }
+    : { left: `${Math.round(at.x + 14)}px`, top: `${Math.round(at.y)}px` }
   return (
     <div class="tip" style={style} aria-live={live ? "polite" : undefined}>
       {children}

@@ -1,29 +1,54 @@
 // Always in sight: which run, how far, who leads and why, whether what is seen is live.
-import { useEffect, useState } from "preact/hooks"
+import { useEffect, useRef, useState } from "preact/hooks"
 import { formatDuration, percent, thousands, visible } from "../data/format"
 import { changeSentence, leadSentence, mainHyper, originSentence } from "../data/story"
 import { stages } from "../state/leader"
-import { lag, link, reconnect, run, runs } from "../state/live"
+import { lag, link, nameOf, reconnect, run, runs } from "../state/live"
 import { dark, toggleTheme } from "../state/prefs"
-import { hrefOf, openSegment, runId, showRun, showView, type View, VIEWS, view } from "../state/route"
+import { hrefOf, openSegment, runId, showRun, showView, VIEWS, type View, view } from "../state/route"
 import { Icon, Meter } from "./bits"
 import { SteerButtons } from "./Steer"
 
-export const TITLES: Record<View, string> = { population: "Population", hypers: "Hyperparameters", lineage: "Lineage", members: "Members", events: "Events", health: "Health", compare: "Compare" }
+export const TITLES: Record<View, string> = {
+  population: "Population",
+  hypers: "Hyperparameters",
+  lineage: "Lineage",
+  members: "Members",
+  events: "Events",
+  health: "Health",
+  compare: "Compare",
+}
 
 export function Header({ onHelp }: { onHelp: () => void }) {
   const r = run.value
   return (
     <header class="top">
       <div class="bar-row">
-        <a class="brand" href={hrefOf("population")} aria-label="pbt, first view"><Mark /><span>pbt</span></a>
+        <a class="brand" href={hrefOf("population")} aria-label="pbt, first view">
+          <Mark />
+          <span>pbt</span>
+        </a>
         <RunSwitch />
-        {r && <span class={`phase ${r.phase}`} title={visible(r.reason)}>{r.phase}</span>}
+        {r && (
+          <span class={`phase ${r.phase}`} title={visible(r.reason)}>
+            {r.phase}
+          </span>
+        )}
         <Link />
         <span class="push" />
         <SteerButtons />
-        <button type="button" class="icon" onClick={onHelp} aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)"><Icon name="help" /></button>
-        <button type="button" class="icon" onClick={toggleTheme} aria-label={dark.value ? "Light theme" : "Dark theme"} title="Theme (t)"><Icon name={dark.value ? "sun" : "moon"} /></button>
+        <button type="button" class="icon help" onClick={onHelp} aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)">
+          <Icon name="help" />
+        </button>
+        <button
+          type="button"
+          class="icon"
+          onClick={toggleTheme}
+          aria-label={dark.value ? "Light theme" : "Dark theme"}
+          title="Theme (t)"
+        >
+          <Icon name={dark.value ? "sun" : "moon"} />
+        </button>
       </div>
     </header>
   )
@@ -31,7 +56,16 @@ export function Header({ onHelp }: { onHelp: () => void }) {
 
 function Mark() {
   return (
-    <svg viewBox="0 0 28 22" width="28" height="22" aria-hidden="true" focusable="false" fill="none" stroke-linecap="round" stroke-width="2.6">
+    <svg
+      viewBox="0 0 28 22"
+      width="28"
+      height="22"
+      aria-hidden="true"
+      focusable="false"
+      fill="none"
+      stroke-linecap="round"
+      stroke-width="2.6"
+    >
       <path class="m1" d="M2 18h21" />
       <path class="m1" d="M2 11h6c5 0 5 7 9 7" />
       <path class="m2" d="M2 18c9 0 8-14 20-14" />
@@ -48,7 +82,11 @@ function RunSwitch() {
     <h1 class="run-name">
       <span class="sr">Run</span>
       <select aria-label="Run" value={runId.value} onChange={e => showRun(e.currentTarget.value)}>
-        {all.map(x => <option key={x.id} value={x.id}>{`${visible(x.name).slice(0, 60)}${all.some(y => y !== x && y.name === x.name) ? ` (${x.id})` : ""}`}</option>)}
+        {all.map(x => (
+          <option key={x.id} value={x.id}>
+            {nameOf(x)}
+          </option>
+        ))}
       </select>
     </h1>
   )
@@ -59,14 +97,28 @@ function Link() {
   const r = run.value
   if (!r || state === "off") return null
   if (state === "live") {
-    if (!r.live) return <span class="link-state rest" title="This run is not being trained now">not training</span>
-    return <span class="link-state live" title="Delay between the journal and this page"><i />live{lag.value !== null && lag.value < 60_000 ? <small>{Math.round(lag.value)} ms</small> : null}</span>
+    if (!r.live)
+      return (
+        <span class="link-state idle" title="This run is not being trained now">
+          not training
+        </span>
+      )
+    return (
+      <span class="link-state live" title="Delay between the journal and this page">
+        <i />
+        live{lag.value !== null && lag.value < 60_000 ? <small>{Math.round(lag.value)} ms</small> : null}
+      </span>
+    )
   }
   return (
     <span class="link-state lost" role="status">
       <i />
       {state === "waiting" ? `connection lost, trying again in ${formatDuration(Math.ceil(retryInMs / 1000))}` : "connecting"}
-      {state === "waiting" && <button type="button" class="link" onClick={reconnect}>now</button>}
+      {state === "waiting" && (
+        <button type="button" class="link" onClick={reconnect}>
+          now
+        </button>
+      )}
     </span>
   )
 }
@@ -81,17 +133,34 @@ export function Story() {
       <div class="story-text">
         <p class="lead">
           {leadSentence(r)}
-          {r.best && <button type="button" class="link quiet-link" onClick={() => openSegment(r.best!.segment)}>segment {r.best.segment}</button>}
+          {r.best && (
+            <button type="button" class="link quiet-link" onClick={() => openSegment(r.best!.segment)}>
+              segment {r.best.segment}
+            </button>
+          )}
         </p>
-        <p class="rest">{visible(rest) || (r.best ? " " : `${r.population} members are training their first segments; the first scores follow.`)}</p>
+        <p class="rest">
+          {visible(rest) ||
+            (r.best ? " " : `${r.population} members are training their first segments; the first scores follow.`)}
+        </p>
       </div>
       <div class="progress">
         <p>
           <b>{percent(r.progress)}</b>
-          <span>{r.phase === "finished" ? `finished in ${formatDuration(r.worked_s)}` : r.phase === "paused" ? "paused" : r.eta_s === null ? "" : `${formatDuration(r.eta_s)} left`}</span>
+          <span>
+            {r.phase === "finished"
+              ? `finished in ${formatDuration(r.worked_s)}`
+              : r.phase === "paused"
+                ? "paused"
+                : r.eta_s === null
+                  ? ""
+                  : `${formatDuration(r.eta_s)} left`}
+          </span>
         </p>
         <Meter value={r.progress} label="Progress" />
-        <p class="facts">{r.population} members, {r.slots} slots, {thousands(spent)} steps each, {thousands(r.counts.copies)} copies</p>
+        <p class="facts">
+          {thousands(r.population)} members, {r.slots} slots, {thousands(spent)} steps each, {thousands(r.counts.copies)} copies
+        </p>
       </div>
     </div>
   )
@@ -99,14 +168,25 @@ export function Story() {
 
 export function Tabs() {
   const now = view.value
+  const box = useRef<HTMLElement>(null)
+  useEffect(() => {
+    const tab = box.current?.querySelector<HTMLElement>("[aria-current]")
+    if (tab && box.current) box.current.scrollLeft = tab.offsetLeft - box.current.offsetLeft - 60
+  }, [now])
   return (
-    <nav class="tabs" aria-label="Views">
+    <nav class="tabs" aria-label="Views" ref={box}>
       {VIEWS.map((v, i) => (
-        <a key={v} href={hrefOf(v)} aria-current={v === now ? "page" : undefined} title={`${TITLES[v]} (${i + 1})`} onClick={e => {
-          if (e.metaKey || e.ctrlKey || e.shiftKey) return
-          e.preventDefault()
-          showView(v)
-        }}>
+        <a
+          key={v}
+          href={hrefOf(v)}
+          aria-current={v === now ? "page" : undefined}
+          title={`${TITLES[v]} (${i + 1})`}
+          onClick={e => {
+            if (e.metaKey || e.ctrlKey || e.shiftKey) return
+            e.preventDefault()
+            showView(v)
+          }}
+        >
           {TITLES[v]}
         </a>
       ))}

@@ -22,13 +22,19 @@ export function Help({ onClose }: { onClose: () => void }) {
         <tbody>
           {KEYS.map(([k, what]) => (
             <tr key={k}>
-              <th scope="row"><kbd>{k}</kbd></th>
+              <th scope="row">
+                <kbd>{k}</kbd>
+              </th>
               <td>{what}</td>
             </tr>
           ))}
         </tbody>
       </table>
-      <div class="buttons"><button type="button" class="solid" onClick={() => box.current?.close()}>Close</button></div>
+      <div class="buttons">
+        <button type="button" class="solid" onClick={() => box.current?.close()}>
+          Close
+        </button>
+      </div>
     </dialog>
   )
 }

@@ -27,9 +27,14 @@ export function SteerButtons() {
   ]
   return (
     <div class="steer">
-      <button type="button" class="quiet with-icon" onClick={() => ask(paused ? "resume" : "pause")}>
+      <button
+        type="button"
+        class="quiet with-icon"
+        aria-label={paused ? "Resume" : "Pause"}
+        onClick={() => ask(paused ? "resume" : "pause")}
+      >
         <Icon name={paused ? "play" : "pause"} />
-        {paused ? "Resume" : "Pause"}
+        <span class="wide">{paused ? "Resume" : "Pause"}</span>
       </button>
       <Menu label="More steering" text={<Icon name="more" />} items={items} icon />
     </div>
@@ -96,11 +101,21 @@ function Dialog({ verb, subject }: { verb: Verb; subject: Subject }) {
       <form onSubmit={e => void submit(e)}>
         <h2 id={id}>{spec.title}</h2>
         <p>{spec.says}</p>
-        {spec.fields.map(f => <FieldInput key={f.name} f={f} filled={filled} set={set} hypers={hypers} member={subject.member} />)}
-        {error && <p class="state error" role="alert">{error}</p>}
+        {spec.fields.map(f => (
+          <FieldInput key={f.name} f={f} filled={filled} set={set} hypers={hypers} member={subject.member} />
+        ))}
+        {error && (
+          <p class="state error" role="alert">
+            {error}
+          </p>
+        )}
         <div class="buttons">
-          <button type="button" class="quiet" onClick={close}>Cancel</button>
-          <button type="submit" class={spec.danger ? "danger solid" : "solid"} disabled={busy}>{spec.confirm}</button>
+          <button type="button" class="quiet" onClick={close}>
+            Cancel
+          </button>
+          <button type="submit" class={spec.danger ? "danger solid" : "solid"} disabled={busy}>
+            {spec.confirm}
+          </button>
         </div>
       </form>
     </dialog>
@@ -119,8 +134,23 @@ function FieldInput({ f, filled, set, hypers, member }: FieldProps) {
   const value = filled[f.name] ?? f.value ?? ""
   if (f.kind === "hypers") return <HyperFields hypers={hypers} filled={filled} set={set} member={member} />
   if (f.kind === "check")
-    return <label class="toggle field"><input type="checkbox" checked={value === "on"} onChange={e => set(f.name, e.currentTarget.checked ? "on" : "")} />{f.label}</label>
-  const input = f.kind === "settings" ? <textarea rows={3} value={value} onInput={e => set(f.name, e.currentTarget.value)} /> : <input type="text" inputMode={f.kind === "number" ? "numeric" : "text"} value={value} onInput={e => set(f.name, e.currentTarget.value)} />
+    return (
+      <label class="toggle field">
+        <input type="checkbox" checked={value === "on"} onChange={e => set(f.name, e.currentTarget.checked ? "on" : "")} />
+        {f.label}
+      </label>
+    )
+  const input =
+    f.kind === "settings" ? (
+      <textarea rows={3} value={value} onInput={e => set(f.name, e.currentTarget.value)} />
+    ) : (
+      <input
+        type="text"
+        inputMode={f.kind === "number" ? "numeric" : "text"}
+        value={value}
+        onInput={e => set(f.name, e.currentTarget.value)}
+      />
+    )
   return (
     <label class="field">
       <span>{f.label}</span>
@@ -139,14 +169,25 @@ function HyperFields({ hypers, filled, set, member }: Omit<FieldProps, "f">) {
         const hint = h.values ? "" : h.bounds ? `${formatValue(h.bounds[0])} to ${formatValue(h.bounds[1])}` : ""
         return (
           <label class="field" key={h.name}>
-            <span><span class="clip">{h.name}</span>{now && <small>now {formatValue(now[h.name])}</small>}</span>
+            <span>
+              <span class="clip">{h.name}</span>
+              {now && <small>now {formatValue(now[h.name])}</small>}
+            </span>
             {h.values ? (
               <select value={filled[name] ?? ""} onChange={e => set(name, e.currentTarget.value)}>
                 <option value="">–</option>
-                {h.values.map(v => <option key={String(v)}>{String(v)}</option>)}
+                {h.values.map(v => (
+                  <option key={String(v)}>{String(v)}</option>
+                ))}
               </select>
             ) : (
-              <input type="text" inputMode="decimal" placeholder={hint} value={filled[name] ?? ""} onInput={e => set(name, e.currentTarget.value)} />
+              <input
+                type="text"
+                inputMode="decimal"
+                placeholder={hint}
+                value={filled[name] ?? ""}
+                onInput={e => set(name, e.currentTarget.value)}
+              />
             )}
           </label>
         )

@@ -3,11 +3,23 @@ import type { ComponentChildren, RefObject } from "preact"
 import { useEffect, useId, useRef, useState } from "preact/hooks"
 import { save } from "../data/export"
 import { hue } from "../draw/theme"
-import { theme } from "../state/prefs"
 import { run } from "../state/live"
+import { theme } from "../state/prefs"
 import type { ChartHandle } from "./Chart"
 
-export function Card({ title, sub, tools, children, class: cls = "" }: { title: string; sub?: ComponentChildren; tools?: ComponentChildren; children: ComponentChildren; class?: string }) {
+export function Card({
+  title,
+  sub,
+  tools,
+  children,
+  class: cls = "",
+}: {
+  title: string
+  sub?: ComponentChildren
+  tools?: ComponentChildren
+  children: ComponentChildren
+  class?: string
+}) {
   const id = useId()
   return (
     <section class={`card ${cls}`} aria-labelledby={id}>
@@ -23,7 +35,17 @@ export function Card({ title, sub, tools, children, class: cls = "" }: { title: 
   )
 }
 
-export function Segmented<V extends string>({ label, value, options, onChange }: { label: string; value: V; options: readonly (readonly [V, string])[]; onChange: (v: V) => void }) {
+export function Segmented<V extends string>({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string
+  value: V
+  options: readonly (readonly [V, string])[]
+  onChange: (v: V) => void
+}) {
   return (
     <fieldset class="segmented">
       <legend class="sr">{label}</legend>
@@ -52,7 +74,17 @@ export interface MenuItem {
   disabled?: boolean
 }
 
-export function Menu({ label, text, items, icon = false }: { label: string; text: ComponentChildren; items: readonly MenuItem[]; icon?: boolean }) {
+export function Menu({
+  label,
+  text,
+  items,
+  icon = false,
+}: {
+  label: string
+  text: ComponentChildren
+  items: readonly MenuItem[]
+  icon?: boolean
+}) {
   const [open, setOpen] = useState(false)
   const box = useRef<HTMLDivElement>(null)
   useEffect(() => {
@@ -80,7 +112,15 @@ export function Menu({ label, text, items, icon = false }: { label: string; text
   }
   return (
     <div class="menu" ref={box} onKeyDown={key}>
-      <button type="button" class={icon ? "icon" : "quiet"} aria-haspopup="menu" aria-expanded={open} aria-label={label} title={label} onClick={() => setOpen(!open)}>
+      <button
+        type="button"
+        class={icon ? "icon" : "quiet"}
+        aria-haspopup="menu"
+        aria-expanded={open}
+        aria-label={label}
+        title={label}
+        onClick={() => setOpen(!open)}
+      >
         {text}
       </button>
       {open && (
@@ -108,7 +148,19 @@ export function Menu({ label, text, items, icon = false }: { label: string; text
 }
 
 /** what is seen, to take away */
-export function Downloads({ name, chart, csv, json, more = [] }: { name: string; chart?: RefObject<ChartHandle | null>; csv?: () => string; json?: () => unknown; more?: MenuItem[] }) {
+export function Downloads({
+  name,
+  chart,
+  csv,
+  json,
+  more = [],
+}: {
+  name: string
+  chart?: RefObject<ChartHandle | null>
+  csv?: () => string
+  json?: () => unknown
+  more?: MenuItem[]
+}) {
   const file = (ext: string) => `${run.value?.id ?? "pbt"}-${name}.${ext}`
   const items: MenuItem[] = []
   if (chart) {
@@ -116,7 +168,8 @@ export function Downloads({ name, chart, csv, json, more = [] }: { name: string;
     items.push({ label: "PNG image", run: () => void chart.current?.png().then(b => b && save(file("png"), "image/png", b)) })
   }
   if (csv) items.push({ label: "CSV table", run: () => save(file("csv"), "text/csv", csv()) })
-  if (json) items.push({ label: "JSON data", run: () => save(file("json"), "application/json", `${JSON.stringify(json(), null, 1)}\n`) })
+  if (json)
+    items.push({ label: "JSON data", run: () => save(file("json"), "application/json", `${JSON.stringify(json(), null, 1)}\n`) })
   return <Menu label={`Download ${name}`} text={<Icon name="download" />} items={[...items, ...more]} icon />
 }
 
@@ -136,7 +189,19 @@ const PATHS: Record<string, string> = {
 
 export function Icon({ name }: { name: string }) {
   return (
-    <svg class="ic" viewBox="0 0 24 24" width="18" height="18" fill="none" stroke="currentColor" stroke-width={name === "more" ? 3 : 1.8} stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">
+    <svg
+      class="ic"
+      viewBox="0 0 24 24"
+      width="18"
+      height="18"
+      fill="none"
+      stroke="currentColor"
+      stroke-width={name === "more" ? 3 : 1.8}
+      stroke-linecap="round"
+      stroke-linejoin="round"
+      aria-hidden="true"
+      focusable="false"
+    >
       <path d={PATHS[name] ?? ""} />
     </svg>
   )
@@ -153,8 +218,19 @@ export function MemberTag({ id, root }: { id: number; root?: number | undefined 
 }
 
 export function Waiting({ error, empty, loading }: { error?: string; empty?: string; loading?: boolean }) {
-  if (error) return <p class="state error" role="alert">{error}</p>
-  if (loading) return <div class="state" role="status"><span class="pulse" /><span class="sr">loading</span></div>
+  if (error)
+    return (
+      <p class="state error" role="alert">
+        {error}
+      </p>
+    )
+  if (loading)
+    return (
+      <div class="state" role="status">
+        <span class="pulse" />
+        <span class="sr">loading</span>
+      </div>
+    )
   return <p class="state">{empty ?? "Nothing yet."}</p>
 }
 

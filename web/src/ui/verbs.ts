@@ -1,7 +1,20 @@
 // The steering verbs: what each asks for, and what it says it will do.
 import type { HyperDef, Run, Value } from "../api/types"
 
-export type Verb = "pause" | "resume" | "stop" | "kill" | "restart" | "set" | "copy" | "inject" | "retire" | "pin" | "unpin" | "change" | "branch"
+export type Verb =
+  | "pause"
+  | "resume"
+  | "stop"
+  | "kill"
+  | "restart"
+  | "set"
+  | "copy"
+  | "inject"
+  | "retire"
+  | "pin"
+  | "unpin"
+  | "change"
+  | "branch"
 
 export interface Subject {
   member?: number
@@ -25,25 +38,131 @@ export interface VerbSpec {
   fields: Field[]
 }
 
-export function specOf(verb: Verb, s: Subject, run: Run): VerbSpec {
-  const m = `member ${s.member}`
-  const segment = (label: string, required: boolean): Field => ({ name: "segment", label, kind: "number", required, value: String(s.segment ?? (required ? (run.best?.segment ?? "") : "")), hint: run.best ? `the best is ${run.best.segment}, of member ${run.best.member}` : "" })
-  const specs: Record<Verb, VerbSpec> = {
-    pause: { title: "Pause the run", says: "No more segments are handed out. Those at work finish and are recorded.", confirm: "Pause", fields: [{ name: "reason", label: "Reason", kind: "text", hint: "for the journal; may stay empty" }] },
-    resume: { title: "Resume the run", says: "Segments are handed out again.", confirm: "Resume", fields: [] },
-    stop: { title: "Stop the run", says: "This sitting ends after the segments at work. Nothing recorded is lost; pbt resume goes on later.", confirm: "Stop", danger: true, fields: [{ name: "now", label: "At once: give up the segments at work", kind: "check" }] },
-    kill: { title: `Give up the segment of ${m}`, says: "What it is training now is dropped, and trained again from the same checkpoint.", confirm: "Give up", danger: true, fields: [] },
-    restart: { title: `Restart ${m}`, says: "It begins again with fresh weights and hyperparameters drawn anew. Its history stays in the journal.", confirm: "Restart", danger: true, fields: [] },
-    set: { title: `Set hyperparameters of ${m}`, says: "From its next segment on. Leave empty what shall stay.", confirm: "Set", fields: [{ name: "hypers", label: "Hyperparameters", kind: "hypers" }] },
-    copy: { title: `Copy into ${m}`, says: "It takes over the weights and hyperparameters of a segment.", confirm: "Copy", danger: true, fields: [segment("Segment", true)] },
-    retire: { title: `Retire ${m}`, says: "It trains no more. The population becomes smaller by one.", confirm: "Retire", danger: true, fields: [] },
-    pin: { title: `Keep the checkpoint of segment ${s.segment}`, says: "It is kept, whatever keep: says.", confirm: "Pin", fields: [] },
-    unpin: { title: `Unpin segment ${s.segment}`, says: "Its checkpoint may be deleted when nothing else needs it.", confirm: "Unpin", fields: [] },
-    inject: { title: "Add a member", says: "A new member begins from a segment's weights, or from fresh ones. Hyperparameters left empty are drawn from the space.", confirm: "Add", fields: [segment("Weights of segment (empty: fresh)", false), { name: "hypers", label: "Hyperparameters", kind: "hypers" }] },
-    change: { title: "Change settings", says: "Settings of the experiment file, from now on. They are journalled.", confirm: "Change", fields: [{ name: "set", label: "One setting a line: path = value", kind: "settings", required: true, hint: "slots = 8, budget.steps = 20000, exploit.truncation = 0.3" }] },
-    branch: { title: `Branch from segment ${s.segment}`, says: "A new run begins with this segment's weights. This run goes on untouched.", confirm: "Branch", fields: [{ name: "dir", label: "Directory of the new run", kind: "text", required: true, value: `${run.dir}-branch` }, { name: "set", label: "Settings that differ, one a line: path = value", kind: "settings" }] },
+const HYPERS: Field = { name: "hypers", label: "Hyperparameters", kind: "hypers" }
+
+function segmentField(label: string, required: boolean, s: Subject, run: Run): Field {
+  return {
+    name: "segment",
+    label,
+    kind: "number",
+    required,
+    value: String(s.segment ?? (required ? (run.best?.segment ?? "") : "")),
+    hint: run.best ? `the best is ${run.best.segment}, of member ${run.best.member}` : "",
   }
-  return specs[verb]
+}
+
+/** verbs that are about the whole run */
+function ofTheRun(s: Subject, run: Run): Partial<Record<Verb, VerbSpec>> {
+  return {
+    pause: {
+      title: "Pause the run",
+      says: "No more segments are handed out. Those at work finish and are recorded.",
+      confirm: "Pause",
+      fields: [{ name: "reason", label: "Reason", kind: "text", hint: "for the journal; may stay empty" }],
+    },
+    resume: { title: "Resume the run", says: "Segments are handed out again.", confirm: "Resume", fields: [] },
+    stop: {
+      title: "Stop the run",
+      says: "This sitting ends after the segments at work. Nothing recorded is lost; pbt resume goes on later.",
+      confirm: "Stop",
+      danger: true,
+      fields: [{ name: "now", label: "At once: give up the segments at work", kind: "check" }],
+    },
+    inject: {
+      title: "Add a member",
+      says: "A new member begins from a segment's weights, or from fresh ones. Hyperparameters left empty are drawn from the space.",
+      confirm: "Add",
+      fields: [segmentField("Weights of segment (empty: fresh)", false, s, run), HYPERS],
+    },
+    change: {
+      title: "Change settings",
+      says: "Settings of the experiment file, from now on. They are journalled.",
+      confirm: "Change",
+      fields: [
+        {
+          name: "set",
+          label: "One setting a line: path = value",
+          kind: "settings",
+          required: true,
+          hint: "slots = 8, budget.steps = 20000, exploit.truncation = 0.3",
+        },
+      ],
+    },
+  }
+}
+
+/** verbs that are about one member */
+function ofAMember(s: Subject, run: Run): Partial<Record<Verb, VerbSpec>> {
+  const m = `member ${s.member}`
+  return {
+    kill: {
+      title: `Give up the segment of ${m}`,
+      says: "What it is training now is dropped, and trained again from the same checkpoint.",
+      confirm: "Give up",
+      danger: true,
+      fields: [],
+    },
+    restart: {
+      title: `Restart ${m}`,
+      says: "It begins again with fresh weights and hyperparameters drawn anew. Its history stays in the journal.",
+      confirm: "Restart",
+      danger: true,
+      fields: [],
+    },
+    set: {
+      title: `Set hyperparameters of ${m}`,
+      says: "From its next segment on. Leave empty what shall stay.",
+      confirm: "Set",
+      fields: [HYPERS],
+    },
+    copy: {
+      title: `Copy into ${m}`,
+      says: "It takes over the weights and hyperparameters of a segment.",
+      confirm: "Copy",
+      danger: true,
+      fields: [segmentField("Segment", true, s, run)],
+    },
+    retire: {
+      title: `Retire ${m}`,
+      says: "It trains no more. The population becomes smaller by one.",
+      confirm: "Retire",
+      danger: true,
+      fields: [],
+    },
+  }
+}
+
+/** verbs that are about one outcome */
+function ofASegment(s: Subject, run: Run): Partial<Record<Verb, VerbSpec>> {
+  return {
+    pin: {
+      title: `Keep the checkpoint of segment ${s.segment}`,
+      says: "It is kept, whatever keep: says.",
+      confirm: "Pin",
+      fields: [],
+    },
+    unpin: {
+      title: `Unpin segment ${s.segment}`,
+      says: "Its checkpoint may be deleted when nothing else needs it.",
+      confirm: "Unpin",
+      fields: [],
+    },
+    branch: {
+      title: `Branch from segment ${s.segment}`,
+      says: "A new run begins with this segment's weights. This run goes on untouched.",
+      confirm: "Branch",
+      fields: [
+        { name: "dir", label: "Directory of the new run", kind: "text", required: true, value: `${run.dir}-branch` },
+        { name: "set", label: "Settings that differ, one a line: path = value", kind: "settings" },
+      ],
+    },
+  }
+}
+
+export function specOf(verb: Verb, s: Subject, run: Run): VerbSpec {
+  const spec = { ...ofTheRun(s, run), ...ofAMember(s, run), ...ofASegment(s, run) }[verb]
+  if (!spec) throw new Error(`there is no verb ${verb}`)
+  return spec
 }
 
 /** a text as the value that a hyperparameter may take, or why it may not */
@@ -56,7 +175,8 @@ export function parseHyper(h: HyperDef, text: string): { value: Value } | { erro
   const n = Number(t)
   if (t === "" || !Number.isFinite(n)) return { error: `${h.name} must be a number` }
   if (h.kind === "int" && !Number.isInteger(n)) return { error: `${h.name} must be a whole number` }
-  if (h.bounds && (n < h.bounds[0] || n > h.bounds[1])) return { error: `${h.name} must lie between ${h.bounds[0]} and ${h.bounds[1]}` }
+  if (h.bounds && (n < h.bounds[0] || n > h.bounds[1]))
+    return { error: `${h.name} must lie between ${h.bounds[0]} and ${h.bounds[1]}` }
   return { value: n }
 }
 
@@ -73,8 +193,18 @@ export function parseSettings(text: string): { value: Record<string, Value> } | 
 }
 
 /** the body to send, or why it cannot be sent */
-export function bodyOf(verb: Verb, s: Subject, spec: VerbSpec, hypers: readonly HyperDef[], filled: Record<string, string>): { body: Record<string, unknown> } | { error: string } {
-  const body: Record<string, unknown> = { verb, ...(s.member === undefined ? {} : { member: s.member }), ...(s.segment === undefined ? {} : { segment: s.segment }) }
+export function bodyOf(
+  verb: Verb,
+  s: Subject,
+  spec: VerbSpec,
+  hypers: readonly HyperDef[],
+  filled: Record<string, string>,
+): { body: Record<string, unknown> } | { error: string } {
+  const body: Record<string, unknown> = {
+    verb,
+    ...(s.member === undefined ? {} : { member: s.member }),
+    ...(s.segment === undefined ? {} : { segment: s.segment }),
+  }
   for (const f of spec.fields) {
     const text = (filled[f.name] ?? f.value ?? "").trim()
     if (f.kind === "hypers") {

@@ -6,7 +6,7 @@ import { csv } from "../data/export"
 import { formatDuration, formatScore, formatValue, thousands } from "../data/format"
 import * as cmp from "../draw/compare"
 import { hueAt, type Theme } from "../draw/theme"
-import { run, runs } from "../state/live"
+import { nameOf, run, runs } from "../state/live"
 import { theme } from "../state/prefs"
 import { useResource } from "../state/resource"
 import { hrefOf, param, runId, setParams } from "../state/route"
@@ -21,7 +21,9 @@ function chosen(all: readonly Run[]): string[] {
   if (ids.length || valid.length > 1) return valid.slice(0, MOST)
   // nothing chosen: whatever can be compared, nearest in time
   const me = all.find(r => r.id === runId.value)
-  const like = all.filter(r => r.id !== me?.id && me && r.metric === me.metric && r.goal === me.goal && r.best && r.segment_steps === me.segment_steps)
+  const like = all.filter(
+    r => r.id !== me?.id && me && r.metric === me.metric && r.goal === me.goal && r.best && r.segment_steps === me.segment_steps,
+  )
   return [...valid, ...like.slice(0, 2).map(r => r.id)]
 }
 
@@ -41,43 +43,101 @@ export function CompareView() {
   const set = (next: string[]) => setParams({ compare: next.filter(i => i !== runId.value).join(",") || "-" })
   const rows = standings(list, budget)
   const mixed = new Set(list.map(c => `${c.run.metric}/${c.run.goal}`)).size > 1
-  const name = (c: Compared) => c.run.name
   return (
     <Card
       title="Compare runs"
       sub="The best score so far, and the population's median dotted. The rule stands where the shortest run ends: an equal budget."
       tools={
         <>
-          <Segmented label="Horizontal axis" value={x} options={[["step", "Step"], ["time", "Time"]]} onChange={v => setParams({ x: v === "step" ? "" : v })} />
-          <Downloads name="compare" chart={handle} csv={() => csv(["run", x, "best", "median"], list.flatMap(c => c.x.map((v, i) => [c.run.id, v, c.best[i] ?? "", c.median[i] ?? ""])))} json={() => rows} />
+          <Segmented
+            label="Horizontal axis"
+            value={x}
+            options={[
+              ["step", "Step"],
+              ["time", "Time"],
+            ]}
+            onChange={v => setParams({ x: v === "step" ? "" : v })}
+          />
+          <Downloads
+            name="compare"
+            chart={handle}
+            csv={() =>
+              csv(
+                ["run", x, "best", "median"],
+                list.flatMap(c => c.x.map((v, i) => [c.run.id, v, c.best[i] ?? "", c.median[i] ?? ""])),
+              )
+            }
+            json={() => rows}
+          />
         </>
       }
     >
       <Picker all={all} ids={ids} set={set} />
-      {mixed && <p class="state warned" role="alert">These runs measure different things: the curves cannot be compared.</p>}
-      {list.some(c => c.x.length) ? <CompareChart list={list} budget={budget} x={x} handle={handle} /> : <Waiting error={error} loading={loading && ids.length > 0} empty="Choose runs that have scores." />}
-      {rows.length > 0 && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
-        <div class="scroll" tabIndex={0} role="region" aria-label="Standings, scrolls sideways">
-          <table class="standings">
-            <thead><tr><th scope="col">Run</th><th scope="col" class="r">Best at {x === "step" ? `step ${thousands(budget)}` : formatDuration(budget)}</th><th scope="col" class="r">Behind the first</th><th scope="col" class="r">Best of all</th><th scope="col" class="r">Members × steps</th><th scope="col">Exploit</th><th scope="col">Best hyperparameters</th></tr></thead>
-            <tbody>
-              {rows.map(({ c, at, behind }) => (
-                <tr key={c.run.id}>
-                  <th scope="row"><i class="swatch" style={{ background: hueAt(theme.value, c.index) }} />{name(c)}</th>
-                  <td class="r num strong">{formatScore(at)}</td>
-                  <td class="r num">{behind === null ? "–" : behind === 0 ? "first" : `${behind > 0 ? "+" : "−"}${Math.abs(behind).toPrecision(2)}`}</td>
-                  <td class="r num">{formatScore(c.run.best?.score ?? null)}</td>
-                  <td class="r num">{c.run.population} × {thousands(c.run.population ? c.run.spent / c.run.population : 0)}</td>
-                  <td class="say">{c.run.exploit}</td>
-                  <td class="say">{Object.entries(c.run.best?.hypers ?? {}).map(([k, v]) => `${k} ${formatValue(v)}`).join(", ") || "–"}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+      {mixed && (
+        <p class="state warned" role="alert">
+          These runs measure different things: the curves cannot be compared.
+        </p>
       )}
+      {list.some(c => c.x.length) ? (
+        <CompareChart list={list} budget={budget} x={x} handle={handle} />
+      ) : (
+        <Waiting error={error} loading={loading && ids.length > 0} empty="Choose runs that have scores." />
+      )}
+      {rows.length > 0 && <Standings rows={rows} at={x === "step" ? `step ${thousands(budget)}` : formatDuration(budget)} />}
     </Card>
+  )
+}
+
+function Standings({ rows, at: where }: { rows: ReturnType<typeof standings>; at: string }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
+    <div class="scroll" tabIndex={0} role="region" aria-label="Standings, scrolls sideways">
+      <table class="standings">
+        <thead>
+          <tr>
+            <th scope="col">Run</th>
+            <th scope="col" class="r">
+              Best at {where}
+            </th>
+            <th scope="col" class="r">
+              Behind the first
+            </th>
+            <th scope="col" class="r">
+              Best of all
+            </th>
+            <th scope="col" class="r">
+              Members × steps
+            </th>
+            <th scope="col">Exploit</th>
+            <th scope="col">Best hyperparameters</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ c, at, behind }) => (
+            <tr key={c.run.id}>
+              <th scope="row">
+                <i class="swatch" style={{ background: hueAt(theme.value, c.index) }} />
+                {nameOf(c.run)}
+              </th>
+              <td class="r num strong">{formatScore(at)}</td>
+              <td class="r num">
+                {behind === null ? "–" : behind === 0 ? "first" : `${behind > 0 ? "+" : "−"}${Math.abs(behind).toPrecision(2)}`}
+              </td>
+              <td class="r num">{formatScore(c.run.best?.score ?? null)}</td>
+              <td class="r num">
+                {c.run.population} × {thousands(c.run.population ? c.run.spent / c.run.population : 0)}
+              </td>
+              <td class="say">{c.run.exploit}</td>
+              <td class="say">
+                {Object.entries(c.run.best?.hypers ?? {})
+                  .map(([k, v]) => `${k} ${formatValue(v)}`)
+                  .join(", ") || "–"}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   )
 }
 
@@ -99,18 +159,39 @@ function Picker({ all, ids, set }: { all: readonly Run[]; ids: string[]; set: (i
         const i = ids.indexOf(r.id)
         return (
           <label key={r.id} class={`chip ${on ? "on" : ""}`}>
-            <input type="checkbox" checked={on} disabled={r.id === runId.value || (!on && ids.length >= MOST)} onChange={() => set(on ? ids.filter(v => v !== r.id) : [...ids, r.id])} />
+            <input
+              type="checkbox"
+              checked={on}
+              disabled={r.id === runId.value || (!on && ids.length >= MOST)}
+              onChange={() => set(on ? ids.filter(v => v !== r.id) : [...ids, r.id])}
+            />
             {on && <i class="swatch" style={{ background: hueAt(theme.value, i) }} />}
-            <span class="clip">{r.name}</span>
+            <span class="clip" title={nameOf(r)}>
+              {nameOf(r)}
+            </span>
           </label>
         )
       })}
-      {all.length < 2 && <span class="none">This server shows one run only. <a href={hrefOf("population")}>pbt serve DIR …</a> shows more.</span>}
+      {all.length < 2 && (
+        <span class="none">
+          This server shows one run only. <a href={hrefOf("population")}>pbt serve DIR …</a> shows more.
+        </span>
+      )}
     </fieldset>
   )
 }
 
-function CompareChart({ list, budget, x, handle }: { list: Compared[]; budget: number; x: "step" | "time"; handle: { current: ChartHandle | null } }) {
+function CompareChart({
+  list,
+  budget,
+  x,
+  handle,
+}: {
+  list: Compared[]
+  budget: number
+  x: "step" | "time"
+  handle: { current: ChartHandle | null }
+}) {
   const make = useCallback(
     (w: number, h: number, t: Theme): Figure<cmp.CompareHit> => {
       const p = cmp.plot(list, budget, x, w, h, t)
@@ -124,9 +205,15 @@ function CompareChart({ list, budget, x, handle }: { list: Compared[]; budget: n
         again: at => ({ at: at.at, px: p.x(at.at) }),
         tip: at => (
           <>
-            <p class="tip-head"><span>{x === "step" ? `step ${thousands(at.at)}` : formatDuration(at.at)}</span></p>
+            <p class="tip-head">
+              <span>{x === "step" ? `step ${thousands(at.at)}` : formatDuration(at.at)}</span>
+            </p>
             {cmp.valuesAt(p, at.at).map(v => (
-              <p class="tip-row" key={v.c.run.id}><i class="swatch" style={{ background: hueAt(t, v.c.index) }} /><span class="clip">{v.c.run.name}</span><b>{formatScore(v.best)}</b></p>
+              <p class="tip-row" key={v.c.run.id}>
+                <i class="swatch" style={{ background: hueAt(t, v.c.index) }} />
+                <span class="clip">{nameOf(v.c.run)}</span>
+                <b>{formatScore(v.best)}</b>
+              </p>
             ))}
           </>
         ),
@@ -134,5 +221,12 @@ function CompareChart({ list, budget, x, handle }: { list: Compared[]; budget: n
     },
     [list, budget, x],
   )
-  return <Chart<cmp.CompareHit> make={make} height={innerWidth < 640 ? 280 : 400} label={`Best score so far of ${list.length} runs against ${x}. Arrow keys walk.`} handle={handle} />
+  return (
+    <Chart<cmp.CompareHit>
+      make={make}
+      height={innerWidth < 640 ? 280 : 400}
+      label={`Best score so far of ${list.length} runs against ${x}. Arrow keys walk.`}
+      handle={handle}
+    />
+  )
 }

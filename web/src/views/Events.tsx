@@ -9,7 +9,14 @@ import { openSegment, param, runId, setParams } from "../state/route"
 import { Card, Downloads, MemberTag, Waiting } from "../ui/bits"
 
 const LEVELS: Level[] = ["quiet", "info", "decision", "good", "warn", "error"]
-const NAMES: Record<Level, string> = { quiet: "routine", info: "information", decision: "decision", good: "new best", warn: "warning", error: "error" }
+const NAMES: Record<Level, string> = {
+  quiet: "routine",
+  info: "information",
+  decision: "decision",
+  good: "new best",
+  warn: "warning",
+  error: "error",
+}
 const PAGE = 150
 
 interface Filter {
@@ -34,7 +41,10 @@ export function EventsView() {
   const [shown, setShown] = useState(PAGE)
   useEffect(() => setOlder([]), [id, filter.kind, filter.member])
   const all = useMemo(() => mergeEvents(older, events.value, 20_000), [older, events.value])
-  const list = useMemo(() => all.filter(e => passesFilter(e, filter)).reverse(), [all, filter.kind, filter.member, param("level")])
+  const list = useMemo(
+    () => all.filter(e => passesFilter(e, filter)).reverse(),
+    [all, filter.kind, filter.member, param("level")],
+  )
   const kinds = useMemo(() => [...new Set(all.map(e => e.kind))].sort(), [all])
   const first = all[0]?.seq ?? 0
   const more = async () => {
@@ -54,16 +64,26 @@ export function EventsView() {
     setBusy(false)
   }
   return (
-    <Card title="Events" sub="What was decided and what went wrong, newest first." tools={<Tools filter={filter} kinds={kinds} list={list} />}>
+    <Card
+      title="Events"
+      sub="What was decided and what went wrong, newest first."
+      tools={<Tools filter={filter} kinds={kinds} list={list} />}
+    >
       {list.length ? (
         <ol class="feed" aria-label="Events, newest first">
-          {list.slice(0, shown).map(e => <Item key={e.seq} e={e} />)}
+          {list.slice(0, shown).map(e => (
+            <Item key={e.seq} e={e} />
+          ))}
         </ol>
       ) : (
         <Waiting empty={all.length ? "Nothing passes this filter." : "Nothing has happened yet."} />
       )}
       {(shown < list.length || first > 1) && (
-        <p class="more"><button type="button" class="quiet" disabled={busy} onClick={() => void more()}>{busy ? "Looking …" : "Older events"}</button></p>
+        <p class="more">
+          <button type="button" class="quiet" disabled={busy} onClick={() => void more()}>
+            {busy ? "Looking …" : "Older events"}
+          </button>
+        </p>
       )}
     </Card>
   )
@@ -88,13 +108,26 @@ function Tools({ filter, kinds, list }: { filter: Filter; kinds: string[]; list:
       </fieldset>
       <select aria-label="Kind" value={filter.kind} onChange={e => setParams({ kind: e.currentTarget.value })}>
         <option value="">all kinds</option>
-        {[...new Set([...kinds, ...(filter.kind ? [filter.kind] : [])])].map(k => <option key={k}>{k}</option>)}
+        {[...new Set([...kinds, ...(filter.kind ? [filter.kind] : [])])].map(k => (
+          <option key={k}>{k}</option>
+        ))}
       </select>
       <select aria-label="Member" value={filter.member} onChange={e => setParams({ member: e.currentTarget.value })}>
         <option value="">all members</option>
-        {members.value.slice(0, 2000).map(m => <option key={m.id} value={String(m.id)}>{`m${m.id}`}</option>)}
+        {members.value.slice(0, 2000).map(m => (
+          <option key={m.id} value={String(m.id)}>{`m${m.id}`}</option>
+        ))}
       </select>
-      <Downloads name="events" csv={() => csv(["seq", "at", "kind", "level", "member", "segment", "say"], list.map(e => [e.seq, formatDate(e.at), e.kind, e.level, e.member, e.segment, e.say]))} json={() => list} />
+      <Downloads
+        name="events"
+        csv={() =>
+          csv(
+            ["seq", "at", "kind", "level", "member", "segment", "say"],
+            list.map(e => [e.seq, formatDate(e.at), e.kind, e.level, e.member, e.segment, e.say]),
+          )
+        }
+        json={() => list}
+      />
     </>
   )
 }
@@ -104,13 +137,23 @@ function Item({ e }: { e: Event }) {
   return (
     <li class={`ev lv-${e.level}`} data-seq={e.seq}>
       <i class="dot" aria-hidden="true" />
-      <time dateTime={new Date(e.at).toISOString()} title={formatDate(e.at)}>{formatClock(e.at)}</time>
+      <time dateTime={new Date(e.at).toISOString()} title={formatDate(e.at)}>
+        {formatClock(e.at)}
+      </time>
       <span class="ev-who">{e.member !== null && <MemberTag id={e.member} root={m?.root} />}</span>
       <span class="ev-say">
         <span class="sr">{NAMES[e.level]}: </span>
         {visible(sayWithoutMember(e))}
       </span>
-      <span class="ev-seg">{e.segment ? <button type="button" class="link" onClick={() => openSegment(e.segment)}>segment {e.segment}</button> : <span class="none">{e.kind}</span>}</span>
+      <span class="ev-seg">
+        {e.segment ? (
+          <button type="button" class="link" onClick={() => openSegment(e.segment)}>
+            segment {e.segment}
+          </button>
+        ) : (
+          <span class="none">{e.kind}</span>
+        )}
+      </span>
     </li>
   )
 }

@@ -1,7 +1,7 @@
 import { useCallback, useRef } from "preact/hooks"
 import { api } from "../api/client"
 import type { HyperCurves, HyperDef } from "../api/types"
-import { csv, schedulePython, scheduleYaml, save } from "../data/export"
+import { csv, save, schedulePython, scheduleYaml } from "../data/export"
 import { formatValue, thousands } from "../data/format"
 import * as hyp from "../draw/hyper"
 import type { Theme } from "../draw/theme"
@@ -23,21 +23,45 @@ export function HypersView() {
   const free = r.hypers.filter(h => h.kind !== "constant")
   const title = `the schedule of ${r.name}, member ${r.best?.member ?? "–"}, score ${String(r.best?.score ?? "–")}`
   const text = [
-    { label: "Python function", run: () => save(`${r.id}-schedule.py`, "text/x-python", schedulePython(list, title)), disabled: !list.length },
-    { label: "YAML", run: () => save(`${r.id}-schedule.yaml`, "application/yaml", scheduleYaml(list, title)), disabled: !list.length },
+    {
+      label: "Python function",
+      run: () => save(`${r.id}-schedule.py`, "text/x-python", schedulePython(list, title)),
+      disabled: !list.length,
+    },
+    {
+      label: "YAML",
+      run: () => save(`${r.id}-schedule.yaml`, "application/yaml", scheduleYaml(list, title)),
+      disabled: !list.length,
+    },
   ]
   return (
     <>
       <div class="view-head">
         <div>
           <h2>Hyperparameters over training</h2>
-          <p class="sub">The thick line is the discovered schedule: what the weights of the best outcome were trained with, step by step. Thin lines are what everybody tried.</p>
+          <p class="sub">
+            The thick line is the discovered schedule: what the weights of the best outcome were trained with, step by step. Thin
+            lines are what everybody tried.
+          </p>
         </div>
         <div class="tools">
-          <Segmented label="One line per" value={by} options={[["member", "Members"], ["lineage", "Lineages"]]} onChange={v => setParams({ by: v === "member" ? "" : v })} />
+          <Segmented
+            label="One line per"
+            value={by}
+            options={[
+              ["member", "Members"],
+              ["lineage", "Lineages"],
+            ]}
+            onChange={v => setParams({ by: v === "member" ? "" : v })}
+          />
           <Downloads
             name="schedule"
-            csv={() => csv(["segment", "member", "from", "to", ...free.map(h => h.name)], list.map(s => [s.segment, s.member, s.from, s.to, ...free.map(h => s.hypers[h.name])]))}
+            csv={() =>
+              csv(
+                ["segment", "member", "from", "to", ...free.map(h => h.name)],
+                list.map(s => [s.segment, s.member, s.from, s.to, ...free.map(h => s.hypers[h.name])]),
+              )
+            }
             json={() => list}
             more={text}
           />
@@ -62,11 +86,25 @@ function describe(h: HyperDef): string {
 
 function HyperCard({ def, by }: { def: HyperDef; by: "lineage" | "member" }) {
   const id = runId.value
-  const { data, error, loading } = useResource(`${id}/${def.name}/${by}`, s => api.hyper(id, def.name, { by, points: 240 }, s), true, 500)
+  const { data, error, loading } = useResource(
+    `${id}/${def.name}/${by}`,
+    s => api.hyper(id, def.name, { by, points: 240 }, s),
+    true,
+    500,
+  )
   const handle = useRef<ChartHandle>(null)
   return (
-    <Card title={def.name} sub={describe(def)} class="hyper" tools={<Downloads name={`hyper-${def.name}`} chart={handle} csv={() => hyperCsv(data)} json={() => data} />}>
-      {data?.series.some(s => s.x.length) ? <HyperChart data={data} def={def} handle={handle} /> : <Waiting error={error} loading={loading} empty="No segment has begun yet." />}
+    <Card
+      title={def.name}
+      sub={describe(def)}
+      class="hyper"
+      tools={<Downloads name={`hyper-${def.name}`} chart={handle} csv={() => hyperCsv(data)} json={() => data} />}
+    >
+      {data?.series.some(s => s.x.length) ? (
+        <HyperChart data={data} def={def} handle={handle} />
+      ) : (
+        <Waiting error={error} loading={loading} empty="No segment has begun yet." />
+      )}
     </Card>
   )
 }
@@ -86,7 +124,10 @@ function HyperChart({ data, def, handle }: { data: HyperCurves; def: HyperDef; h
         again: at => ({ step: at.step, px: p.x(at.step) }),
         tip: at => (
           <>
-            <p class="tip-head"><b>{hyp.scheduleAt(data, at.step)}</b><span>step {thousands(at.step)}</span></p>
+            <p class="tip-head">
+              <b>{hyp.scheduleAt(data, at.step)}</b>
+              <span>step {thousands(at.step)}</span>
+            </p>
             {hyp.rangeAt(data, at.step) && <p class="tip-foot">population {hyp.rangeAt(data, at.step)}</p>}
           </>
         ),
@@ -94,7 +135,14 @@ function HyperChart({ data, def, handle }: { data: HyperCurves; def: HyperDef; h
     },
     [data, def, xMax],
   )
-  return <Chart<hyp.HyperHit> make={make} height={210} label={`${def.name} against step for ${data.series.length} members; the discovered schedule ends at ${hyp.scheduleAt(data, xMax)}. Arrow keys walk along it.`} handle={handle} />
+  return (
+    <Chart<hyp.HyperHit>
+      make={make}
+      height={210}
+      label={`${def.name} against step for ${data.series.length} members; the discovered schedule ends at ${hyp.scheduleAt(data, xMax)}. Arrow keys walk along it.`}
+      handle={handle}
+    />
+  )
 }
 
 function hyperCsv(d: HyperCurves | null): string {

@@ -6,10 +6,10 @@ import { formatValue, thousands } from "../data/format"
 import { changesOf, passages } from "../data/story"
 import { extent, linear, log, pad } from "../draw/scale"
 import { hue, type Theme } from "../draw/theme"
-import { members, run } from "../state/live"
 import { leadRoot, stages, stagesError } from "../state/leader"
-import { hrefOf, openSegment } from "../state/route"
+import { members, run } from "../state/live"
 import { theme } from "../state/prefs"
+import { hrefOf, openSegment } from "../state/route"
 import { Card, Waiting } from "../ui/bits"
 import { Chart, type Figure } from "../ui/Chart"
 
@@ -20,7 +20,11 @@ export function Leader() {
   if (!r) return null
   const free = r.hypers.filter(h => h.kind !== "constant").slice(0, 6)
   return (
-    <Card title="The leader's schedule" class="side" sub={r.best ? `What member ${r.best.member}'s weights have seen since step 0.` : "Appears with the first score."}>
+    <Card
+      title="The leader's schedule"
+      class="side"
+      sub={r.best ? `What member ${r.best.member}'s weights have seen since step 0.` : "Appears with the first score."}
+    >
       {!list.length ? (
         <Waiting error={stagesError.value} loading={!!r.best} empty="No member has a score yet." />
       ) : (
@@ -29,7 +33,9 @@ export function Leader() {
           {free.map(h => (
             <Mini key={h.name} def={h} stages={list} color={color} />
           ))}
-          <p class="more"><a href={hrefOf("hypers")}>All members' hyperparameters</a></p>
+          <p class="more">
+            <a href={hrefOf("hypers")}>All members' hyperparameters</a>
+          </p>
         </>
       )}
     </Card>
@@ -55,12 +61,15 @@ function Ribbon({ stages, color }: { stages: readonly Stage[]; color: string }) 
               aria-label={`m${p.member}: member ${p.member}, steps ${thousands(p.from)} to ${thousands(p.to)}${known.has(p.member) ? "" : ", retired"}`}
               onClick={() => openSegment(p.first)}
             >
-              {share > 0.085 ? `m${p.member}` : ""}
+              {share > 0.03 * `m${p.member}`.length ? `m${p.member}` : ""}
             </button>
           )
         })}
       </div>
-      <p class="ribbon-axis"><span>0</span><span>{thousands(total)} steps</span></p>
+      <p class="ribbon-axis">
+        <span>0</span>
+        <span>{thousands(total)} steps</span>
+      </p>
     </div>
   )
 }
@@ -69,20 +78,41 @@ function Mini({ def, stages, color }: { def: HyperDef; stages: readonly Stage[];
   const changes = useMemo(() => changesOf(def.name, stages), [def.name, stages])
   const first = changes[0]?.value
   const last = changes.at(-1)?.value
-  const make = useCallback((w: number, h: number, t: Theme): Figure<never> => miniFigure(def, stages, color, w, h, t), [def, stages, color])
+  const make = useCallback(
+    (w: number, h: number, t: Theme): Figure<never> => miniFigure(def, stages, color, w, h, t),
+    [def, stages, color],
+  )
   return (
     <div class="mini">
       <p class="mini-head">
-        <span class="mini-name" title={def.name}>{def.name}</span>
-        <span class="mini-val">{first === last ? formatValue(last) : <>{formatValue(first)} <span aria-label="to">→</span> <b>{formatValue(last)}</b></>}</span>
+        <span class="mini-name" title={def.name}>
+          {def.name}
+        </span>
+        <span class="mini-val">
+          {first === last ? (
+            formatValue(last)
+          ) : (
+            <>
+              {formatValue(first)} <span aria-label="to">→</span> <b>{formatValue(last)}</b>
+            </>
+          )}
+        </span>
       </p>
-      <Chart<never> make={make} height={44} label={`${def.name} along the leader's ancestry: ${changes.map(c => formatValue(c.value)).slice(0, 40).join(", ")}`} />
+      <Chart<never>
+        make={make}
+        height={44}
+        label={`${def.name} along the leader's ancestry: ${changes
+          .map(c => formatValue(c.value))
+          .slice(0, 40)
+          .join(", ")}`}
+      />
     </div>
   )
 }
 
 function miniFigure(def: HyperDef, stages: readonly Stage[], color: string, w: number, h: number, t: Theme): Figure<never> {
-  const index = (v: Value | undefined) => (typeof v === "number" && !def.values ? v : def.values && v !== undefined ? def.values.indexOf(v) : Number.NaN)
+  const index = (v: Value | undefined) =>
+    typeof v === "number" && !def.values ? v : def.values && v !== undefined ? def.values.indexOf(v) : Number.NaN
   const xs = [...stages.map(s => s.from), stages.at(-1)!.to]
   const ys = [...stages.map(s => index(s.hypers[def.name])), index(stages.at(-1)!.hypers[def.name])]
   const e = extent(ys)

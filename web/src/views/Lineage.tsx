@@ -24,15 +24,35 @@ export function LineageView() {
   const survivors = alive.filter(a => a.alive > 0).length
   const tools = (
     <>
-      <Segmented label="Layout" value={layout} options={[["members", "Members"], ["tree", "Family tree"]]} onChange={v => setParams({ layout: v === "members" ? "" : v, x: "" })} />
-      <Segmented label="Horizontal axis" value={x} options={[["step", "Step"], ["time", "Time"]]} onChange={v => setParams({ x: v })} />
+      <Segmented
+        label="Layout"
+        value={layout}
+        options={[
+          ["members", "Members"],
+          ["tree", "Family tree"],
+        ]}
+        onChange={v => setParams({ layout: v === "members" ? "" : v, x: "" })}
+      />
+      <Segmented
+        label="Horizontal axis"
+        value={x}
+        options={[
+          ["step", "Step"],
+          ["time", "Time"],
+        ]}
+        onChange={v => setParams({ x: v })}
+      />
       <Downloads name="lineage" chart={handle} csv={() => lineageCsv(list)} json={() => list} />
     </>
   )
   return (
     <Card
       title="Lineage"
-      sub={list.length ? `${plural(alive.length, "initial member")}, ${survivors === 1 ? "one of which lives on in the whole population" : `${survivors} of which live on`}. A bar is one member's training between two copies; it has the colour of the initial member that its weights descend from.` : "Whose weights came from where."}
+      sub={
+        list.length
+          ? `${plural(alive.length, "initial member")}, ${survivors === 1 ? "one of which lives on in the whole population" : `${survivors} of which live on`}. A bar is one member's training between two copies; it has the colour of the initial member that its weights descend from.`
+          : "Whose weights came from where."
+      }
       tools={tools}
     >
       {list.length ? (
@@ -56,12 +76,21 @@ export function LineageView() {
 /** how the initial members share the population now */
 function Roots({ alive }: { alive: { root: number; alive: number }[] }) {
   const only = param("root")
-  const total = Math.max(1, alive.reduce((n, a) => n + a.alive, 0))
+  const total = Math.max(
+    1,
+    alive.reduce((n, a) => n + a.alive, 0),
+  )
   const living = alive.filter(a => a.alive)
   return (
     <div class="roots" role="group" aria-label="Show one family">
       {living.slice(0, 12).map(a => (
-        <button key={a.root} type="button" class="chip" aria-pressed={only === String(a.root)} onClick={() => setParams({ root: only === String(a.root) ? "" : String(a.root) })}>
+        <button
+          key={a.root}
+          type="button"
+          class="chip"
+          aria-pressed={only === String(a.root)}
+          onClick={() => setParams({ root: only === String(a.root) ? "" : String(a.root) })}
+        >
           <MemberTag id={a.root} root={a.root} />
           <span>{Math.round((100 * a.alive) / total)} %</span>
         </button>
@@ -75,10 +104,23 @@ function Roots({ alive }: { alive: { root: number; alive: number }[] }) {
   )
 }
 
-function Tree({ list, layout, x, handle }: { list: Stretch[]; layout: "members" | "tree"; x: "step" | "time"; handle: { current: ChartHandle | null } }) {
+function Tree({
+  list,
+  layout,
+  x,
+  handle,
+}: {
+  list: Stretch[]
+  layout: "members" | "tree"
+  x: "step" | "time"
+  handle: { current: ChartHandle | null }
+}) {
   const started = run.value?.started_at ?? 0
   const rootText = param("root")
-  const options = useMemo<tree.Options>(() => ({ stretches: list, layout, x, started, root: rootText === "" ? null : Number(rootText) }), [list, layout, x, started, rootText])
+  const options = useMemo<tree.Options>(
+    () => ({ stretches: list, layout, x, started, root: rootText === "" ? null : Number(rootText) }),
+    [list, layout, x, started, rootText],
+  )
   const rows = useMemo(() => tree.rowsOf(options), [options])
   const make = useCallback(
     (w: number, h: number, t: Theme): Figure<tree.TreeHit> => {
@@ -120,8 +162,17 @@ function StretchTip({ s }: { s: Stretch }) {
         <b>{formatScore(s.score)}</b>
         <span>{s.winning ? "in the winning ancestry" : s.alive ? "alive" : "given up"}</span>
       </p>
-      <p class="tip-say">{s.action === "copy" ? "Began with a copy" : s.action === "start" ? "Began with fresh weights" : `Began with: ${s.action}`}, steps {thousands(s.from)} to {thousands(s.to)}.</p>
-      <p class="tip-foot">{s.first === s.last ? `segment ${s.first}` : `segments ${s.first} … ${s.last}`}, descends from m{s.root}</p>
+      <p class="tip-say">
+        {s.action === "copy"
+          ? "Began with a copy"
+          : s.action === "start"
+            ? "Began with fresh weights"
+            : `Began with: ${s.action}`}
+        , steps {thousands(s.from)} to {thousands(s.to)}.
+      </p>
+      <p class="tip-foot">
+        {s.first === s.last ? `segment ${s.first}` : `segments ${s.first} … ${s.last}`}, descends from m{s.root}
+      </p>
     </>
   )
 }

@@ -3,7 +3,16 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks"
 import type { HyperDef, Member } from "../api/types"
 import { floats } from "../data/curves"
 import { csv } from "../data/export"
-import { formatAge, formatAligned, formatScore, formatValue, plural, thousands, visible } from "../data/format"
+import {
+  formatAge,
+  formatAligned,
+  formatClock,
+  formatScoreAligned,
+  formatValue,
+  plural,
+  thousands,
+  visible,
+} from "../data/format"
 import { filterMembers, sortMembers } from "../data/table"
 import { extent, linear } from "../draw/scale"
 import { hue } from "../draw/theme"
@@ -32,7 +41,7 @@ function columns(hypers: readonly HyperDef[]): Column[] {
     { key: "state", label: "State" },
     ...hypers.map(h => ({ key: `h:${h.name}`, label: h.name, right: !h.values })),
     { key: "decision", label: "Last decision" },
-    { key: "age", label: "Age", right: true },
+    { key: "age", label: run.value?.live ? "Age" : "Decided", right: true },
     { key: "failures", label: "Failures", right: true },
   ]
 }
@@ -45,21 +54,47 @@ export function MembersView() {
   const text = param("q")
   const state = param("state")
   const all = members.value
-  const list = useMemo(() => sortMembers(filterMembers(all, text, state, hypers), key, sort.startsWith("-")), [all, text, state, hypers, key, sort])
+  const list = useMemo(
+    () => sortMembers(filterMembers(all, text, state, hypers), key, sort.startsWith("-")),
+    [all, text, state, hypers, key, sort],
+  )
   const cols = columns(hypers)
   const tools = (
     <>
-      <input class="search" type="search" placeholder="Filter: m7, running, copy …" aria-label="Filter members" value={text} onInput={e => setParams({ q: e.currentTarget.value })} />
+      <input
+        class="search"
+        type="search"
+        placeholder="Filter: m7, running, copy …"
+        aria-label="Filter members"
+        value={text}
+        onInput={e => setParams({ q: e.currentTarget.value })}
+      />
       <select aria-label="State" value={state} onChange={e => setParams({ state: e.currentTarget.value })}>
         <option value="">all states</option>
-        {STATES.map(s => <option key={s}>{s}</option>)}
+        {STATES.map(s => (
+          <option key={s}>{s}</option>
+        ))}
       </select>
       <Downloads name="members" csv={() => membersCsv(list, hypers)} json={() => list} />
     </>
   )
   return (
-    <Card title="Members" sub={all.length ? `${plural(list.length, "member")}${list.length < all.length ? ` of ${all.length}` : ""}. Rank 1 is the best score now.` : "The population as it is now."} tools={tools}>
-      {!all.length ? <Waiting loading={!r} empty="No members yet." /> : list.length ? <Table list={list} cols={cols} hypers={hypers} sort={sort} /> : <Waiting empty="No member passes this filter." />}
+    <Card
+      title="Members"
+      sub={
+        all.length
+          ? `${plural(list.length, "member")}${list.length < all.length ? ` of ${all.length}` : ""}. Rank 1 is the best score now.`
+          : "The population as it is now."
+      }
+      tools={tools}
+    >
+      {!all.length ? (
+        <Waiting loading={!r} empty="No members yet." />
+      ) : list.length ? (
+        <Table list={list} cols={cols} hypers={hypers} sort={sort} />
+      ) : (
+        <Waiting empty="No member passes this filter." />
+      )}
     </Card>
   )
 }
@@ -102,7 +137,8 @@ function Table({ list, cols, hypers, sort }: { list: Member[]; cols: Column[]; h
     return () => clearInterval(timer)
   }, [now])
   const key = sort.replace(/^-/, "")
-  const clickSort = (k: string) => setParams({ sort: k === key ? (sort.startsWith("-") ? k : `-${k}`) : k === "score" || k === "step" ? `-${k}` : k })
+  const clickSort = (k: string) =>
+    setParams({ sort: k === key ? (sort.startsWith("-") ? k : `-${k}`) : k === "score" || k === "step" ? `-${k}` : k })
   const range = useMemo(() => extent(list.flatMap(m => m.spark)), [list])
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
@@ -111,53 +147,133 @@ function Table({ list, cols, hypers, sort }: { list: Member[]; cols: Column[]; h
         <thead>
           <tr>
             {cols.map(c => (
-              <th key={c.label} scope="col" class={c.right ? "r" : ""} aria-sort={c.key && c.key === key ? (sort.startsWith("-") ? "descending" : "ascending") : undefined}>
-                {c.key ? <button type="button" onClick={() => clickSort(c.key)} title={c.label}>{c.label}</button> : c.label}
+              <th
+                key={c.label}
+                scope="col"
+                class={c.right ? "r" : ""}
+                aria-sort={c.key && c.key === key ? (sort.startsWith("-") ? "descending" : "ascending") : undefined}
+              >
+                {c.key ? (
+                  <button type="button" onClick={() => clickSort(c.key)} title={c.label}>
+                    {c.label}
+                  </button>
+                ) : (
+                  c.label
+                )}
               </th>
             ))}
-            {steerable.value && <th scope="col"><span class="sr">Steer</span></th>}
+            {steerable.value && (
+              <th scope="col">
+                <span class="sr">Steer</span>
+              </th>
+            )}
           </tr>
         </thead>
         <tbody ref={body}>
-          {first > 0 && <tr class="gap" aria-hidden="true" style={{ height: `${first * ROW}px` }}><td colSpan={cols.length + 1} /></tr>}
-          {list.slice(first, last).map((m, i) => <Row key={m.id} m={m} index={first + i} hypers={hypers} now={now.value} range={range} />)}
-          {last < list.length && <tr class="gap" aria-hidden="true" style={{ height: `${(list.length - last) * ROW}px` }}><td colSpan={cols.length + 1} /></tr>}
+          {first > 0 && (
+            <tr class="gap" aria-hidden="true" style={{ height: `${first * ROW}px` }}>
+              <td colSpan={cols.length + 1} />
+            </tr>
+          )}
+          {list.slice(first, last).map((m, i) => (
+            <Row key={m.id} m={m} index={first + i} hypers={hypers} now={now.value} range={range} />
+          ))}
+          {last < list.length && (
+            <tr class="gap" aria-hidden="true" style={{ height: `${(list.length - last) * ROW}px` }}>
+              <td colSpan={cols.length + 1} />
+            </tr>
+          )}
         </tbody>
       </table>
     </div>
   )
 }
 
-function Row({ m, index, hypers, now, range }: { m: Member; index: number; hypers: readonly HyperDef[]; now: number; range: [number, number] | null }) {
+function Row({
+  m,
+  index,
+  hypers,
+  now,
+  range,
+}: {
+  m: Member
+  index: number
+  hypers: readonly HyperDef[]
+  now: number
+  range: [number, number] | null
+}) {
   const p = progress.value.get(m.id)
-  const done = p && p.segment === m.segment && p.steps ? Math.min(1, p.steps / Math.max(1, run.value?.segment_steps ?? 1)) : m.progress
+  const done =
+    p && p.segment === m.segment && p.steps ? Math.min(1, p.steps / Math.max(1, run.value?.segment_steps ?? 1)) : m.progress
   const leads = run.value?.best?.member === m.id
   const d = m.last_decision
   return (
     <tr aria-rowindex={index + 2} data-member={m.id} class={leads ? "leads" : ""}>
       <td class="r num">{m.rank || "–"}</td>
       <td>
-        <button type="button" class="link" onClick={() => openSegment(m.segment || m.record)} aria-label={`m${m.id}: open its segment ${m.segment}`}>
+        <button
+          type="button"
+          class="link"
+          onClick={() => openSegment(m.segment || m.record)}
+          aria-label={`m${m.id}: open its segment ${m.segment}`}
+        >
           <MemberTag id={m.id} root={m.root} />
         </button>
       </td>
-      <td class="r num strong">{formatScore(m.score)}</td>
-      <td><Spark values={m.spark} range={range} color={hue(theme.value, m.root)} /></td>
+      <td class="r num strong">{formatScoreAligned(m.score)}</td>
+      <td>
+        <Spark values={m.spark} range={range} color={hue(theme.value, m.root)} />
+      </td>
       <td class="r num">{thousands(m.step)}</td>
       <td>
         <span class={`pill ${m.state}`}>{m.state}</span>
-        {m.state === "running" && <span class="slot"><span class="slot-name">{visible(m.slot)}</span><i class="bar"><i style={{ width: `${Math.round(100 * done)}%` }} /></i></span>}
+        {m.state === "running" && (
+          <span class="slot">
+            <span class="slot-name">{visible(m.slot)}</span>
+            <i class="bar">
+              <i style={{ width: `${Math.round(100 * done)}%` }} />
+            </i>
+          </span>
+        )}
       </td>
-      {hypers.map(h => <td key={h.name} class={`num ${h.values ? "" : "r"}`}><span class="clip">{h.values ? formatValue(m.hypers[h.name]) : formatAligned(m.hypers[h.name])}</span></td>)}
-      <td class="say">{d ? <button type="button" class="link" title={visible(d.say)} onClick={() => openSegment(d.segment)}><b class={`act ${d.action}`}>{d.action}</b> {visible(d.say)}</button> : "–"}</td>
-      <td class="r num">{formatAge(d?.at ?? 0, run.value?.live ? now : (run.value?.updated_at ?? now))}</td>
-      <td class={`r num ${m.failures + m.lost ? "warned" : "none"}`} title={visible(m.last_failure)}>{m.failures + m.lost || "–"}</td>
-      {steerable.value && <td><MemberMenu m={m} /></td>}
+      {hypers.map(h => (
+        <td key={h.name} class={`num ${h.values ? "" : "r"}`}>
+          <span class="clip">{h.values ? formatValue(m.hypers[h.name]) : formatAligned(m.hypers[h.name])}</span>
+        </td>
+      ))}
+      <td class="say">
+        {d ? (
+          <button type="button" class="link" title={visible(d.say)} onClick={() => openSegment(d.segment)}>
+            <b class={`act ${d.action}`}>{d.action}</b> {visible(d.say)}
+          </button>
+        ) : (
+          "–"
+        )}
+      </td>
+      <td class="r num">{!d ? "–" : run.value?.live ? formatAge(d.at, now) : formatClock(d.at)}</td>
+      <td class={`r num ${m.failures + m.lost ? "warned" : "none"}`} title={visible(m.last_failure)}>
+        {m.failures + m.lost || "–"}
+      </td>
+      {steerable.value && (
+        <td>
+          <MemberMenu m={m} />
+        </td>
+      )}
     </tr>
   )
 }
 
-export function Spark({ values, range, color, width = 84 }: { values: readonly (number | null)[]; range: [number, number] | null; color: string; width?: number }) {
+export function Spark({
+  values,
+  range,
+  color,
+  width = 84,
+}: {
+  values: readonly (number | null)[]
+  range: [number, number] | null
+  color: string
+  width?: number
+}) {
   const h = 22
   if (values.length < 2 || !range) return <span class="none">–</span>
   const x = linear([0, values.length - 1], [2, width - 3])
@@ -181,7 +297,35 @@ export function Spark({ values, range, color, width = 84 }: { values: readonly (
 
 function membersCsv(list: readonly Member[], hypers: readonly HyperDef[]): string {
   return csv(
-    ["rank", "member", "score", "step", "spent", "state", "slot", "segment", "root", ...hypers.map(h => h.name), "last_decision", "failures", "lost"],
-    list.map(m => [m.rank, m.id, m.score, m.step, m.spent, m.state, m.slot, m.segment, m.root, ...hypers.map(h => m.hypers[h.name]), m.last_decision?.say, m.failures, m.lost]),
+    [
+      "rank",
+      "member",
+      "score",
+      "step",
+      "spent",
+      "state",
+      "slot",
+      "segment",
+      "root",
+      ...hypers.map(h => h.name),
+      "last_decision",
+      "failures",
+      "lost",
+    ],
+    list.map(m => [
+      m.rank,
+      m.id,
+      m.score,
+      m.step,
+      m.spent,
+      m.state,
+      m.slot,
+      m.segment,
+      m.root,
+      ...hypers.map(h => m.hypers[h.name]),
+      m.last_decision?.say,
+      m.failures,
+      m.lost,
+    ]),
   )
 }

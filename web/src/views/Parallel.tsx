@@ -34,7 +34,10 @@ function safeDecode(s: string): string {
 
 export const formatBrushes = (b: par.Brushes): string =>
   Object.entries(b)
-    .map(([k, [lo, hi]]) => `${encodeURIComponent(k).replace(/~/g, "%7E")}~${Number(lo.toPrecision(5))}~${Number(hi.toPrecision(5))}`)
+    .map(
+      ([k, [lo, hi]]) =>
+        `${encodeURIComponent(k).replace(/~/g, "%7E")}~${Number(lo.toPrecision(5))}~${Number(hi.toPrecision(5))}`,
+    )
     .join(",")
 
 export function ParallelCard() {
@@ -52,15 +55,33 @@ export function ParallelCard() {
     <Card
       title="Which values score well"
       sub={`Each line is a segment: its hyperparameters and the score it ended with, ${plural(rows.length, "segment")} shown. Drag along an axis to keep a range; click a line to open it.`}
-      tools={<Downloads name="parallel" chart={handle} csv={() => csv(["segment", "member", "step", "score", "winning", ...hypers.map(h => h.name)], rows.map(x => [x.segment, x.member, x.step, x.score, x.winning, ...hypers.map(h => x.hypers[h.name])]))} json={() => rows} />}
+      tools={
+        <Downloads
+          name="parallel"
+          chart={handle}
+          csv={() =>
+            csv(
+              ["segment", "member", "step", "score", "winning", ...hypers.map(h => h.name)],
+              rows.map(x => [x.segment, x.member, x.step, x.score, x.winning, ...hypers.map(h => x.hypers[h.name])]),
+            )
+          }
+          json={() => rows}
+        />
+      }
     >
-      {rows.length ? <ParallelChart rows={rows} brushes={brushes} set={set} handle={handle} /> : <Waiting error={error} loading={loading} empty="No segment has finished yet." />}
+      {rows.length ? (
+        <ParallelChart rows={rows} brushes={brushes} set={set} handle={handle} />
+      ) : (
+        <Waiting error={error} loading={loading} empty="No segment has finished yet." />
+      )}
       <div class="legend">
         <Ramp goal={r?.goal ?? "maximize"} />
         {Object.entries(brushes).map(([name, [lo, hi]]) => (
           <span class="chip" key={name}>
             {name}: {rangeText(name, lo, hi)}
-            <button type="button" aria-label={`Remove the range of ${name}`} onClick={() => without(name)}>×</button>
+            <button type="button" aria-label={`Remove the range of ${name}`} onClick={() => without(name)}>
+              ×
+            </button>
           </span>
         ))}
       </div>
@@ -72,14 +93,23 @@ export function ParallelCard() {
 function rangeText(name: string, lo: number, hi: number): string {
   const values = run.value?.hypers.find(h => h.name === name)?.values
   if (!values) return `${formatValue(lo)} to ${formatValue(hi)}`
-  return values.filter((_, i) => i >= lo && i <= hi).map(formatValue).join(", ") || "none"
+  return (
+    values
+      .filter((_, i) => i >= lo && i <= hi)
+      .map(formatValue)
+      .join(", ") || "none"
+  )
 }
 
 function Ramp({ goal }: { goal: string }) {
   return (
     <span class="ramp">
       worst
-      <i>{[0, 0.25, 0.5, 0.75, 1].map(f => <b key={f} style={{ background: ramp(theme.value, f) }} />)}</i>
+      <i>
+        {[0, 0.25, 0.5, 0.75, 1].map(f => (
+          <b key={f} style={{ background: ramp(theme.value, f) }} />
+        ))}
+      </i>
       best score{goal === "minimize" ? " (lowest)" : ""}
     </span>
   )
@@ -101,23 +131,47 @@ function RangeForm({ brushes, set }: { brushes: par.Brushes; set: (b: par.Brushe
     <details class="range">
       <summary>Keep a range by numbers</summary>
       <form onSubmit={submit}>
-        <label>Axis<select ref={name}>{names.map(n => <option key={n}>{n}</option>)}</select></label>
-        <label>from<input ref={lo} inputMode="decimal" size={8} /></label>
-        <label>to<input ref={hi} inputMode="decimal" size={8} /></label>
-        <button type="submit" class="quiet">Keep</button>
+        <label>
+          Axis
+          <select ref={name}>
+            {names.map(n => (
+              <option key={n}>{n}</option>
+            ))}
+          </select>
+        </label>
+        <label>
+          from
+          <input ref={lo} inputMode="decimal" size={8} />
+        </label>
+        <label>
+          to
+          <input ref={hi} inputMode="decimal" size={8} />
+        </label>
+        <button type="submit" class="quiet">
+          Keep
+        </button>
       </form>
     </details>
   )
 }
 
-function ParallelChart({ rows, brushes, set, handle }: { rows: ParallelRow[]; brushes: par.Brushes; set: (b: par.Brushes) => void; handle: { current: ChartHandle | null } }) {
+function ParallelChart({
+  rows,
+  brushes,
+  set,
+  handle,
+}: {
+  rows: ParallelRow[]
+  brushes: par.Brushes
+  set: (b: par.Brushes) => void
+  handle: { current: ChartHandle | null }
+}) {
   const r = run.value
   const hypers = useMemo(() => (r?.hypers ?? []).filter(h => h.kind !== "constant").slice(0, 10), [r?.id])
   const goal = r?.goal ?? "maximize"
-  const metric = r?.metric ?? "score"
   const make = useCallback(
     (w: number, h: number, t: Theme): Figure<ParallelRow> => {
-      const p = par.plot(rows, hypers, metric, goal, brushes, w, h, t)
+      const p = par.plot(rows, hypers, goal, brushes, w, h, t)
       if (!p) return { draw: () => undefined }
       const shown = p.rows.filter((_, i) => p.shown[i])
       return {
@@ -128,12 +182,20 @@ function ParallelChart({ rows, brushes, set, handle }: { rows: ParallelRow[]; br
         move: (row, key) => {
           const i = row ? shown.findIndex(s => s.segment === row.segment) : shown.length - 1
           const step = key === "ArrowUp" || key === "ArrowRight" ? 1 : key === "ArrowDown" || key === "ArrowLeft" ? -1 : 0
-          return shown[Math.min(shown.length - 1, Math.max(0, key === "Home" ? 0 : key === "End" ? shown.length - 1 : i + step))] ?? null
+          return (
+            shown[Math.min(shown.length - 1, Math.max(0, key === "Home" ? 0 : key === "End" ? shown.length - 1 : i + step))] ??
+            null
+          )
         },
         again: row => p.rows.find(v => v.segment === row.segment) ?? null,
         tip: row => (
           <>
-            <p class="tip-head"><b>{formatScore(row.score)}</b><span>m{row.member}, step {thousands(row.step)}</span></p>
+            <p class="tip-head">
+              <b>{formatScore(row.score)}</b>
+              <span>
+                m{row.member}, step {thousands(row.step)}
+              </span>
+            </p>
             <p class="tip-foot">{hypers.map(d => `${d.name} ${formatValue(row.hypers[d.name])}`).join(" · ")}</p>
           </>
         ),
@@ -149,7 +211,16 @@ function ParallelChart({ rows, brushes, set, handle }: { rows: ParallelRow[]; br
         },
       }
     },
-    [rows, hypers, metric, goal, brushes],
+    [rows, hypers, goal, brushes],
   )
-  return <Chart<ParallelRow> make={make} height={340} label={`Parallel coordinates of ${rows.length} segments, coloured by score. Arrow keys walk from worst to best.`} handle={handle} onPick={row => openSegment(row.segment)} onReset={() => set({})} />
+  return (
+    <Chart<ParallelRow>
+      make={make}
+      height={340}
+      label={`Parallel coordinates of ${rows.length} segments, coloured by score. Arrow keys walk from worst to best.`}
+      handle={handle}
+      onPick={row => openSegment(row.segment)}
+      onReset={() => set({})}
+    />
+  )
 }

@@ -1,0 +1,10 @@
+//go:build !web
+
+// Package web is the dashboard: TypeScript here, and its built files in the binary.
+// A build without the tag web (plain `go build`) has none; `make build` sets it.
+package web
+
+import "io/fs"
+
+// Files are the dashboard's files; nil in a build without them.
+func Files() fs.FS { return nil }
