@@ -71,6 +71,9 @@ func TestExamples(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			w := workplace(t, e)
+			if e.python != nil { // alone, and first: a missing module shows here
+				w.must(exec.Command(w.python, "train.py", "--pbt.steps=2"))
+			}
 			w.pbt(w.run("peace", w.population, w.segments, "--quiet")...)
 			w.killAfterACopy(w.run("killed", w.population, w.segments, "--verbose")...)
 			w.pbt("resume", "killed", "--quiet")
@@ -80,7 +83,6 @@ func TestExamples(t *testing.T) {
 			}
 			w.same("peace", "killed")
 			if e.python != nil {
-				w.must(exec.Command(w.python, "train.py", "--pbt.steps=2"))
 				w.pbt(w.run("held", 1, 2, "--quiet")...)
 				w.pbt(w.run("loaded", 1, 1, "--quiet")...)
 				w.pbt("resume", "loaded", "--quiet", fmt.Sprint("--set=budget.steps=", 2*w.segment))
@@ -104,6 +106,30 @@ func (w *work) same(one, other string) {
 	w.Helper()
 	if a, b := w.members(one), w.members(other); !reflect.DeepEqual(a, b) {
 		w.Errorf("%s: %v\n%s: %v\nwant the same", one, a, other, b)
+	}
+}
+
+// What docs/from-your-script.md shows as the change that made a member of the JAX
+// example is what stands there.
+func TestThePageShowsTheExample(t *testing.T) {
+	page, err := os.ReadFile("../docs/from-your-script.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("jax/train.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, diff, found := strings.Cut(string(page), "```diff\n")
+	diff, _, closed := strings.Cut(diff, "```\n")
+	var added strings.Builder
+	for line := range strings.Lines(diff) {
+		if line, ok := strings.CutPrefix(line, "+"); ok {
+			added.WriteString(line)
+		}
+	}
+	if !found || !closed || added.Len() == 0 || !strings.HasSuffix(string(script), added.String()) {
+		t.Errorf("jax/train.py does not end with what the page shows:\n%s", added.String())
 	}
 }
 
@@ -189,7 +215,7 @@ func fromVenv(t *testing.T) string {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(python); err != nil {
-		t.Fatalf("%v: `make build/venv` makes it, with what examples/requirements.txt names", err)
+		t.Fatalf("%v: `make build/venv/.done` makes it, with what examples/requirements.txt names", err)
 	}
 	return python
 }

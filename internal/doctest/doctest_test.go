@@ -99,6 +99,10 @@ func binary(t *testing.T) string {
 	return b.dir
 }
 
+// debiansPython is python3 in the documents: the one that Debian's torch is for,
+// whichever else comes first in PATH.
+const debiansPython = "/usr/bin/python3"
+
 type build struct {
 	dir string
 	out []byte
@@ -111,7 +115,9 @@ var built = sync.OnceValue(func() (b build) {
 	}
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(b.dir, "pbt"), "github.com/seed-7a1a2db0/pbt/cmd/pbt")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	b.out, b.err = cmd.CombinedOutput()
+	if b.out, b.err = cmd.CombinedOutput(); b.err == nil {
+		b.err = os.Symlink(debiansPython, filepath.Join(b.dir, "python3"))
+	}
 	return b
 })
 
