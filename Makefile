@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 SEED ?= 1
+VENV := build/venv
 
 .PHONY: help
 help: ## list the targets
@@ -37,11 +38,16 @@ bin/pbt: $(GO_FILES) web/dist/.done
 check: tools build lint web python test laws fuzz simulate ## everything that CI runs
 
 .PHONY: tools
-tools: # the race detector needs a C compiler, the docs' queries sqlite3, the templates python3
-	@missing=""; for t in gcc sqlite3 python3 git; do command -v $$t >/dev/null || missing="$$missing $$t"; done; \
+tools: # what the tests need of Debian: a C compiler, sqlite3, PyTorch for the examples and the pages, their data
+	@missing=""; \
+	for t in gcc:gcc sqlite3:sqlite3 python3:python3 git:git patch:patch; do command -v $${t%%:*} >/dev/null || missing="$$missing $${t##*:}"; done; \
+	[ -e /usr/include/stdlib.h ] || missing="$$missing libc6-dev"; \
+	[ -e /usr/share/datasets/fashion-mnist ] || missing="$$missing dataset-fashion-mnist"; \
+	/usr/bin/python3 -c 'import torch' 2>/dev/null || missing="$$missing python3-torch"; \
+	python3 -c 'import ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
 	if [ -n "$$missing" ]; then \
 	  echo "installing:$$missing"; \
-	  apt-get update -qq && apt-get install -y -qq $${missing/gcc/gcc libc6-dev}; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
 
 .PHONY: lint
@@ -52,7 +58,7 @@ lint: ## gofmt, go vet, staticcheck
 	go run $(STATICCHECK) ./...
 
 .PHONY: test
-test: bin/pbt ## all tests, with the race detector: packages, examples, docs, crashes of the real binary
+test: bin/pbt $(VENV)/.done ## all tests, with the race detector: packages, examples, docs, crashes of the real binary
 	go test -race -timeout 20m ./...
 
 .PHONY: web
@@ -61,16 +67,16 @@ web: web/node_modules/.done ## the dashboard: types, linter, unit tests
 
 # --- the Python client ------------------------------------------------------------
 
-VENV := build/venv
-$(VENV)/.done: python/requirements-dev.txt
+$(VENV)/.done: python/requirements-dev.txt examples/requirements.txt
 	python3 -m venv --clear $(VENV)
-	$(VENV)/bin/pip install -q --disable-pip-version-check -r $<
+	$(VENV)/bin/pip install -q --disable-pip-version-check $(addprefix -r ,$^)
 	@touch $@
 
 .PHONY: python
 python: bin/pbt $(VENV)/.done ## the Python client: ruff, mypy, pytest
 	cd python && ../$(VENV)/bin/ruff format --check . && ../$(VENV)/bin/ruff check . && ../$(VENV)/bin/mypy
 	cd python && ../$(VENV)/bin/python -m pytest -q
+	$(VENV)/bin/ruff check examples && $(VENV)/bin/ruff format --check examples
 
 .PHONY: python-torch
 python-torch: ## pbt.torch with Debian's torch (apt-get install python3-torch python3-venv)

@@ -33,6 +33,7 @@ type Population struct {
 	scored             []bool  // whether a member has a record
 	ranked             []bool  // whether that record is its own
 	ranking            ranking // of members with a record of their own
+	retired            int     // members that are compared with nobody any more
 	latest, latestRank int     // the member set last, who usually decides next, and its place
 	nearby             []spot  // the ranking, narrowed to comparable members, for one decision
 }
@@ -47,8 +48,8 @@ func NewPopulation(n int, goal Goal, seed uint64) *Population {
 	}
 }
 
-// Size is the number of members, scored or not.
-func (p *Population) Size() int { return len(p.records) }
+// Size is the number of members, scored or not, without those that were retired.
+func (p *Population) Size() int { return len(p.records) - p.retired }
 
 // Scored is the number of members with a record of their own.
 func (p *Population) Scored() int { return p.ranking.size }

@@ -1,9 +1,12 @@
 package pbt
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Wish is what a person wants of a member's next segment, in place of a decision of
-// the policy. One of its parts is set.
+// the policy. Exactly one of its parts is set.
 type Wish struct {
 	Set     Hypers  // these hyperparameters, the others as they are
 	Donor   *Record // this record's weights and hyperparameters
@@ -15,8 +18,21 @@ type Wish struct {
 // opSet is what a Change says of a value that a person has set.
 const opSet = "set by hand"
 
+// parts is how many things it wants.
+func (w *Wish) parts() (n int) {
+	for _, wanted := range []bool{w.Set.Len() > 0, w.Donor != nil, w.Restart, w.Fresh != nil} {
+		if wanted {
+			n++
+		}
+	}
+	return n
+}
+
 // Check tells whether a wish can be fulfilled for a member with these hyperparameters.
 func (w *Wish) Check(space *Space, own Hypers) error {
+	if w.parts() != 1 {
+		return errors.New("want one thing: hyperparameters to set, a segment to copy, or a fresh start")
+	}
 	if w.Donor != nil {
 		if !w.Donor.Saved {
 			return fmt.Errorf("segment %d has no checkpoint to copy", w.Donor.Segment)
@@ -42,6 +58,11 @@ func (w *Wish) hypers(space *Space, own Hypers, at Address) (Hypers, error) {
 		given = given.With(name, p.Coerce(v))
 	}
 	h, _ := space.rebuild(given, at, func(_ *Param, v Value, _ Address) (Value, string) { return v, "" })
+	for name := range w.Set.All() {
+		if _, exists := h.Get(name); !exists {
+			return own, fmt.Errorf("%s: its condition does not hold", name)
+		}
+	}
 	return h, space.Check(h)
 }
 
@@ -84,5 +105,9 @@ func (p *Population) Grow(n int) {
 	p.ranked = append(p.ranked, make([]bool, n)...)
 }
 
-// Retire takes a member out of all comparisons. Its record stays.
-func (p *Population) Retire(member int) { p.unrank(member) }
+// Retire takes a member out of all comparisons, and out of their size. Its record
+// stays. A member retires once.
+func (p *Population) Retire(member int) {
+	p.unrank(member)
+	p.retired++
+}

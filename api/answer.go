@@ -26,11 +26,13 @@ const (
 
 // answer is what is sent: a body with its type.
 type answer struct {
-	kind   string
-	name   string // of a file to download; "" for none
-	body   []byte
+	kind string
+	name string // of a file to download; "" for none
+	body []byte
+	etag string
+
+	zip    sync.Once
 	zipped []byte // nil: it is too small
-	etag   string
 }
 
 // text is an answer that is no JSON.
@@ -53,16 +55,19 @@ func makeAnswer(q *request, rt *route) (*answer, error) {
 	return a, nil
 }
 
-// zip compresses a body that is worth it.
-func (a *answer) zip() {
-	if len(a.body) < gzipFrom || a.zipped != nil {
-		return
-	}
-	var b bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level exists
-	_, _ = z.Write(a.body)                          // memory takes everything
-	_ = z.Close()
-	a.zipped = b.Bytes()
+// compressed is the body, compressed; nil if that is not worth it.
+func (a *answer) compressed() []byte {
+	a.zip.Do(func() {
+		if len(a.body) < gzipFrom {
+			return
+		}
+		var b bytes.Buffer
+		z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed) // the level exists
+		_, _ = z.Write(a.body)                          // memory takes everything
+		_ = z.Close()
+		a.zipped = b.Bytes()
+	})
+	return a.zipped
 }
 
 // answers are those that may serve again.
@@ -104,7 +109,6 @@ func (all *answers) get(q *request, rt *route) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.zip()
 	k.answer, k.at, k.cost = a, time.Now(), time.Since(start)
 	return a, nil
 }
@@ -151,9 +155,11 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, a *answer, err err
 		return
 	}
 	body := a.body
-	if a.zipped != nil && accepts(r, "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		body = a.zipped
+	if accepts(r, "gzip") {
+		if zipped := a.compressed(); zipped != nil {
+			h.Set("Content-Encoding", "gzip")
+			body = zipped
+		}
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method != http.MethodHead {

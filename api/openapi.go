@@ -78,6 +78,9 @@ func (d *describer) operation(r *route) object {
 	}
 	for _, kind := range r.texts {
 		content[kind] = object{"schema": object{"type": "string"}}
+		if kind == "application/yaml" {
+			content[kind] = object{} // whoever checks it reads it as JSON is read
+		}
 	}
 	op := object{"summary": r.doc, "operationId": operationID(strings.ToLower(r.method), r.path), "responses": responses(object{"description": r.doc, "content": content})}
 	var params []object

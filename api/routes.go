@@ -115,8 +115,8 @@ func (q *request) read(params []param) error {
 		if !p.inPath {
 			text, given = query.Get(p.name), query.Has(p.name)
 		}
-		if given && text == "" && !p.inPath { // a form with an empty field
-			given = false
+		if given && text == "" && !p.inPath {
+			return bad("%s is empty: leave it out, or give it a value", p.name)
 		}
 		if err := q.set(p, text, given); err != nil {
 			return err

@@ -35,10 +35,10 @@ type Source struct {
 	local   bool // this process trains it
 	hub     *hub
 
-	wake    chan struct{} // there may be news
-	loaded  chan struct{} // closed when the journal has been read for the first time
-	asked   atomic.Int64  // when somebody last asked, in Unix nanoseconds
-	live    atomic.Bool   // a process trains it
+	wake    chan struct{}   // there may be news
+	loaded  chan struct{}   // closed when the journal has been read for the first time
+	asked   atomic.Int64    // when somebody last asked, in Unix nanoseconds
+	live    atomic.Bool     // a process trains it
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	started bool
@@ -74,6 +74,23 @@ func newSource(dir string, steerer Steerer, local bool) *Source {
 func (s *Source) start() {
 	s.started = true
 	go s.follow(s.ctx)
+	if s.local {
+		go s.tell(s.ctx)
+	}
+}
+
+// tell tells readers now and then how far segments are.
+func (s *Source) tell(ctx context.Context) {
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.hub.tellProgress(s.run)
+		}
+	}
 }
 
 // Observe is for engine.Config: it says that there are new events, and never waits.

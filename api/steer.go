@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/seed-7a1a2db0/pbt"
@@ -100,7 +102,11 @@ func ParseCommand(text []byte) (Command, error) {
 	if err := checkFields(verb, given); err != nil {
 		return c, err
 	}
-	if err := json.Unmarshal(text, &c); err != nil {
+	text, err := json.Marshal(given)
+	if err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	if err != nil {
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
 			return c, fmt.Errorf("%s: found a JSON %s", wrong.Field, wrong.Value)
@@ -115,10 +121,14 @@ func checkFields(verb Verb, given map[string]json.RawMessage) error {
 	for _, name := range fieldsOf[verb] {
 		name, needed := strings.CutSuffix(name, "*")
 		allowed = append(allowed, name)
-		if value, ok := given[name]; needed && !ok {
+		value, ok := given[name]
+		switch {
+		case needed && !ok:
 			return fmt.Errorf("%s needs %q", verb, name)
-		} else if ok && string(value) == "null" {
+		case ok && string(value) == "null":
 			return fmt.Errorf("%s: null; leave it out or give a value", name)
+		case ok && (name == "member" || name == "segment"):
+			given[name] = whole(value)
 		}
 	}
 	for name := range given {
@@ -127,6 +137,15 @@ func checkFields(verb Verb, given map[string]json.RawMessage) error {
 		}
 	}
 	return nil
+}
+
+// whole writes a whole number as one: 7.0 is 7, as JSON has it.
+func whole(value json.RawMessage) json.RawMessage {
+	x, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || x != math.Trunc(x) || math.Abs(x) > maxWhole {
+		return value
+	}
+	return strconv.AppendInt(nil, int64(x), 10)
 }
 
 func (c *Command) check() error {

@@ -65,6 +65,7 @@ In a command, a name in braces stands for a value:
 | ` + "`{load}`" + ` | the directory to load from; empty for fresh weights |
 | ` + "`{save}`" + ` | the directory to save to |
 | ` + "`{seed}`" + ` | a seed for this segment's randomness |
+| ` + "`{weight_seed}`" + ` | a seed for fresh weights, the same for all attempts |
 | ` + "`{member}`, `{segment}`" + ` | the member's and the segment's number |
 | ` + "`{load?--load}`" + ` | the two arguments ` + "`--load` and the directory" + `, or none for fresh weights; also for a hyperparameter with ` + "`when`" + ` |
 | ` + "`{load?--load=}`" + ` | the same as one argument |

@@ -185,6 +185,8 @@ func failure(j job, err error) machine.Fail {
 		f.Fault, f.Error = machine.FailLost, errStopped.Error()
 	case errors.Is(err, trainer.ErrPreempted):
 		f.Fault = machine.FailPreempted
+	case errors.Is(err, trainer.ErrStart):
+		f.Fault = machine.FailStart
 	case errors.Is(err, trainer.ErrTimeout):
 		f.Fault = machine.FailTimeout
 	case errors.Is(err, trainer.ErrLost):

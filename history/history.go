@@ -69,11 +69,13 @@ func (h *History) add(at int64, body machine.Body, specOf machine.SpecFunc) erro
 	case *machine.RolledBack:
 		return h.dropPlan(e.Member)
 	case *machine.Steered:
-		return h.dropPlan(e.Member)
+		h.replan(e.Member)
 	case *machine.MemberDone:
 		if e.Reason == machine.ReasonRetired {
-			return h.dropPlan(e.Member)
+			h.replan(e.Member)
 		}
+	case *machine.Resumed:
+		h.Reason = ""
 	case *machine.Opened:
 		h.Reason = ""
 		for i := range h.Tree {
@@ -125,9 +127,17 @@ func (h *History) finished(e *machine.Finished) error {
 	return nil
 }
 
-// dropPlan drops the segment that a member was to train next: its weights are gone,
-// or somebody wants something else of it.
+// dropPlan drops the segment that a member was to train next: its weights are gone.
 func (h *History) dropPlan(member int) error {
+	if !h.replan(member) {
+		return fmt.Errorf("member %d has no segment to drop", member)
+	}
+	return nil
+}
+
+// replan drops the segment that a member was to train next, if there is one: somebody
+// wants something else of it. It tells whether the member has begun at all.
+func (h *History) replan(member int) (begun bool) {
 	for i := len(h.Tree) - 1; i >= 0; i-- {
 		n := &h.Tree[i]
 		if n.Member != member {
@@ -136,9 +146,9 @@ func (h *History) dropPlan(member int) error {
 		if n.State == pbt.NodeWaiting {
 			n.State = pbt.NodeDropped
 		}
-		return nil
+		return true
 	}
-	return fmt.Errorf("member %d has no segment to drop", member)
+	return false
 }
 
 func (h *History) failed(at int64, e *machine.Failed) error {
@@ -169,6 +179,35 @@ func (h *History) Outcome(segment int64) *machine.Finished {
 		return nil
 	}
 	return h.outcomes[segment-1]
+}
+
+// Record is an outcome as it stood in the population, whole: what a member takes over
+// that copies it. The error says why there is none.
+func (h *History) Record(segment int64) (r pbt.Record, member int, err error) {
+	n, err := h.Tree.Node(segment)
+	if err != nil {
+		return r, 0, err
+	}
+	f := h.outcomes[segment-1]
+	if f == nil {
+		return r, 0, fmt.Errorf("segment %d has no outcome: it is %s", segment, n.State)
+	}
+	samples := pbt.LastSamples(nil, f.Samples, f.Score)
+	for id := n.Parent; id != 0 && len(samples) < pbt.SampleWindow; { // its ancestry's come before its own
+		parent, err := h.Tree.Node(id)
+		if err != nil {
+			return r, 0, err
+		}
+		past := h.outcomes[id-1]
+		if past == nil {
+			return r, 0, fmt.Errorf("segment %d descends from segment %d, which has no outcome", segment, id)
+		}
+		samples = pbt.LastSamples(pbt.LastSamples(nil, past.Samples, past.Score), samples, 0)
+		id = parent.Parent
+	}
+	return pbt.Record{
+		Segment: segment, Score: f.Score, Samples: samples, Step: f.Step, Hypers: n.Hypers, Saved: f.Checkpoint.ID != "",
+	}, n.Member, nil
 }
 
 // Choose returns the segment a user named, or the best one for 0.

@@ -189,3 +189,81 @@ func TestEventsOutOfPlaceAreErrors(t *testing.T) {
 		j.Close()
 	}
 }
+
+// A run in the hands of a person: plans are replaced, members come and go.
+func TestASteeredHistory(t *testing.T) {
+	spec := machine.Spec{Population: 2, Space: pbt.MustSpace(pbt.Uniform("lr", 0, 1)), Segment: 10, Budget: pbt.Budget{Steps: 50}}
+	m, err := machine.New(spec, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Create(filepath.Join(testdir.InMemory(t), "j.sqlite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	seq := int64(0)
+	do := func(in machine.Input) machine.Answer {
+		t.Helper()
+		a, events := m.Handle(1, in)
+		if a.Refused != nil {
+			t.Fatal(a.Refused)
+		}
+		for _, e := range events {
+			body, err := machine.Encode(nil, e.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			segment, member := e.Body.Subject()
+			seq++
+			if err := j.Append([]journal.Row{{Seq: seq, At: e.At, Kind: string(e.Body.Kind()), Segment: segment, Member: int64(member), Body: body}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return a
+	}
+	story := func() *history.History {
+		t.Helper()
+		h, err := history.Read(j, func([]byte) (machine.Spec, error) { return spec, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	do(machine.Start{Experiment: []byte("{}")})
+	do(machine.Open{})
+	task := do(machine.Ask{Worker: "w"}).Task
+	do(machine.Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: 1, Samples: []float64{3, 4}, Checkpoint: machine.Checkpoint{ID: task.Save, Bytes: 1}})
+	first, member, err := story().Record(task.Segment)
+	if want, _ := m.Record(task.Member); err != nil || member != task.Member || first.Segment != want.Segment || len(first.Samples) != 2 || !first.Hypers.Equal(want.Hypers) {
+		t.Errorf("%+v, %v; it was %+v", first, err, want)
+	}
+	do(machine.Hold{By: "me"})
+	if h := story(); h.Reason == "" {
+		t.Error("nobody says why it is paused")
+	}
+	do(machine.Inject{Wish: pbt.Wish{Fresh: &pbt.Hypers{}}})                       // decided on later
+	do(machine.Steer{Member: 2, Wish: pbt.Wish{Donor: &first, From: task.Member}}) // which has no segment yet
+	do(machine.Resume{})
+	h := story()
+	if have := states(h); have != "finished waiting waiting waiting" || h.Reason != "" {
+		t.Errorf("%s, %q", have, h.Reason)
+	}
+	do(machine.Steer{Member: 2, Wish: pbt.Wish{Restart: true}})
+	do(machine.Retire{Member: task.Member})
+	h = story()
+	if have := states(h); have != "finished waiting dropped dropped waiting" {
+		t.Error(have)
+	}
+	if n, _ := h.Tree.Node(4); n.Parent != task.Segment || !n.Copied || n.Turn != 0 {
+		t.Errorf("%+v", n)
+	}
+	if stages, err := h.Tree.Schedule(4); err != nil || len(stages) != 2 || stages[0].Segment != task.Segment || stages[1].From != 10 {
+		t.Errorf("%+v, %v", stages, err)
+	}
+	for _, segment := range []int64{0, 4, 99} {
+		if _, _, err := h.Record(segment); err == nil {
+			t.Errorf("segment %d has a record", segment)
+		}
+	}
+}

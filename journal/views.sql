@@ -42,6 +42,8 @@ WHERE kind = 'failed';
 
 -- One row per segment: what was decided, and what came of it. Where a segment
 -- was tried more than once, worker, leased_at and seconds are of the last try.
+-- One that has no outcome, and after which its member was given another or was
+-- retired, is dropped: its weights were lost, or somebody wanted something else.
 CREATE VIEW segments AS
 WITH newest AS (
     SELECT segment,
@@ -53,6 +55,12 @@ WITH newest AS (
     FROM events
     WHERE kind IN ('decided', 'leased', 'finished', 'failed')
     GROUP BY segment
+),
+plans AS (
+    SELECT member, max(seq) AS newest
+    FROM events
+    WHERE kind = 'decided' OR kind = 'member_done' AND json_extract(body, '$.reason') = 'retired'
+    GROUP BY member
 )
 SELECT n.segment,
        d.member,
@@ -60,6 +68,8 @@ SELECT n.segment,
        json_extract(d.body, '$.parent') AS parent,
        CASE
            WHEN n.finished IS NOT NULL           THEN 'finished'
+           WHEN json_extract(x.body, '$.final')  THEN 'failed'
+           WHEN p.newest > n.decided             THEN 'dropped'
            WHEN n.failed > ifnull(n.leased, 0)   THEN 'failed'
            WHEN n.leased IS NOT NULL             THEN 'running'
            ELSE 'waiting'
@@ -83,8 +93,10 @@ SELECT n.segment,
        round((f.at - l.at) / 1e9, 3) AS seconds
 FROM newest AS n
 JOIN events AS d ON d.seq = n.decided
+JOIN plans AS p ON p.member = d.member
 LEFT JOIN events AS l ON l.seq = n.leased
-LEFT JOIN events AS f ON f.seq = n.finished;
+LEFT JOIN events AS f ON f.seq = n.finished
+LEFT JOIN events AS x ON x.seq = n.failed;
 
 -- The learned schedule: for each member, the hyperparameters on the path from
 -- the root to its newest finished segment, one row per hyperparameter. The

@@ -31,6 +31,54 @@ var smallRun = []Row{
 	decided(6, 2, `{"segment":6,"member":2,"turn":0,"parent":0,"start":0,"steps":100,"hypers":{"lr":0.5,"opt":"sgd"},"decision":{"action":"start"}}`),
 }
 
+// A run that somebody steers: member 0's first segment is replaced, its second, given
+// up by hand, is replaced too; member 1 fails for good and is repaired; member 2 is
+// retired while it waits, member 3 after an outcome.
+var steeredRun = []Row{
+	{Kind: "run_started", Member: -1, Body: []byte(`{}`)},
+	decided(1, 0, `{"segment":1,"member":0}`),
+	decided(2, 1, `{"segment":2,"member":1}`),
+	decided(3, 2, `{"segment":3,"member":2}`),
+	decided(4, 3, `{"segment":4,"member":3}`),
+	{Kind: "steered", Member: 0, Body: []byte(`{"member":0,"verb":"restart"}`)},
+	decided(5, 0, `{"segment":5,"member":0}`),
+	leased(5, 0, 1, "w1"),
+	{Kind: "failed", Segment: 5, Member: 0, Body: []byte(`{"segment":5,"member":0,"lease":1,"kind":"lost","error":"given up by hand"}`)},
+	{Kind: "steered", Member: 0, Body: []byte(`{"member":0,"verb":"restart"}`)},
+	decided(6, 0, `{"segment":6,"member":0}`),
+	leased(2, 1, 2, "w1"),
+	{Kind: "failed", Segment: 2, Member: 1, Body: []byte(`{"segment":2,"member":1,"lease":2,"kind":"error","error":"boom","attempt":1,"final":true}`)},
+	decided(7, 1, `{"segment":7,"member":1}`),
+	{Kind: "member_done", Member: 2, Body: []byte(`{"member":2,"reason":"retired"}`)},
+	leased(4, 3, 3, "w1"),
+	finished(4, 3, 0, `0.8`, "s4"),
+	decided(8, 3, `{"segment":8,"member":3}`),
+	leased(8, 3, 4, "w1"),
+	{Kind: "failed", Segment: 8, Member: 3, Body: []byte(`{"segment":8,"member":3,"lease":4,"kind":"lost","error":"the member is retired"}`)},
+	{Kind: "member_done", Member: 3, Body: []byte(`{"member":3,"reason":"retired"}`)},
+	leased(7, 1, 5, "w1"),
+	{Kind: "failed", Segment: 7, Member: 1, Body: []byte(`{"segment":7,"member":1,"lease":5,"kind":"lost","error":"w1 is gone"}`)},
+}
+
+func TestTheViewOfASteeredRun(t *testing.T) {
+	j := newJournal(t)
+	rows := make([]Row, len(steeredRun))
+	for i, r := range steeredRun {
+		r.Seq, r.At = int64(i+1), int64(i)
+		rows[i] = r
+	}
+	appendRows(t, j, rows)
+	db, err := sql.Open("sqlite", "file:"+j.path+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	want := "1 dropped\n2 failed\n3 dropped\n4 finished\n5 dropped\n6 waiting\n7 failed\n8 dropped"
+	if got := table(t, db, "SELECT segment, state FROM segments ORDER BY segment"); got != want {
+		t.Errorf("%s", got)
+	}
+}
+
 func decided(segment, member int64, body string) Row {
 	return Row{Kind: "decided", Segment: segment, Member: member, Body: []byte(body)}
 }

@@ -386,16 +386,18 @@ func (m *Machine) applyFailed(at int64, b *Failed) error {
 
 func (m *Machine) applyDone(b *MemberDone) error {
 	mem := &m.members[b.Member]
-	if mem.state == StateDone || mem.state == StateFailed {
+	if mem.state == StateDone || mem.state == StateFailed || mem.state == StateRetired {
 		return fmt.Errorf("member %d is done twice", b.Member)
 	}
-	if mem.state == StateRunning {
-		return fmt.Errorf("member %d is done while it is leased", b.Member)
+	if mem.state == StateRunning || mem.held() {
+		return fmt.Errorf("member %d is done while it is leased, or its weights are not saved", b.Member)
 	}
 	if mem.state == StateWaiting {
 		m.unplan(m.now, b.Member)
 	}
-	m.forgetWish(mem)
+	if b.Reason != "budget" || mem.plan.segment != 0 { // else a larger budget lets it begin as was wished
+		m.forgetWish(mem)
+	}
 	m.deciding.remove(b.Member)
 	m.counts.done++
 	mem.state = StateDone
@@ -405,7 +407,6 @@ func (m *Machine) applyDone(b *MemberDone) error {
 	case ReasonRetired:
 		mem.state = StateRetired
 		m.pop.Retire(b.Member)
-		m.forgetBase(b.Member)
 	}
 	return nil
 }

@@ -112,8 +112,8 @@ func (m *Machine) decideTogether(now int64, members []int) {
 // goes on; ok is false if it cannot. `pbt verify` compares it with the journal.
 func (m *Machine) Decision(i int) (d pbt.Decision, ok bool) {
 	mem := &m.members[i]
-	if mem.wish != nil {
-		s := pbt.Standing{Member: i, Turn: mem.plan.turn + 1, Segment: mem.record, Hypers: mem.plan.hypers}
+	if mem.wish != nil && holds(LawSteered) {
+		s := pbt.Standing{Member: i, Turn: mem.nextTurn(), Segment: mem.weights(), Hypers: mem.plan.hypers}
 		return mem.wish.Fulfil(m.pop, m.space, s), true
 	}
 	if mem.plan.segment == 0 { // it found no budget left at the start, and now there is more
@@ -121,7 +121,7 @@ func (m *Machine) Decision(i int) (d pbt.Decision, ok bool) {
 		return d, err == nil
 	}
 	s := pbt.Standing{
-		Member: i, Turn: mem.plan.turn + 1, Segment: mem.record, Hypers: mem.plan.hypers,
+		Member: i, Turn: mem.nextTurn(), Segment: mem.record, Hypers: mem.plan.hypers,
 		Spent: mem.spent, SinceReady: mem.spent - mem.readyAt, SinceCopy: mem.spent - mem.copiedAt,
 	}
 	if !holds(LawAddressedDraws) {
@@ -134,6 +134,14 @@ func (m *Machine) Decision(i int) (d pbt.Decision, ok bool) {
 		return m.spec.Policy.DecideFailed(m.pop, m.spec.Space, s)
 	}
 	return m.spec.Policy.Decide(m.pop, m.spec.Space, s), true
+}
+
+// nextTurn is the ordinal of a member's next segment.
+func (mem *member) nextTurn() int64 {
+	if mem.plan.segment == 0 {
+		return 0
+	}
+	return mem.plan.turn + 1
 }
 
 // grant is how many steps a member may train next.
@@ -153,11 +161,8 @@ func (m *Machine) decide(now int64, i int, d pbt.Decision, open int) {
 		return
 	}
 	e := &Decided{
-		Segment: m.segments + 1, Member: i, Parent: d.Parent, Steps: grant,
+		Segment: m.segments + 1, Member: i, Turn: mem.nextTurn(), Parent: d.Parent, Steps: grant,
 		Hypers: d.Hypers, Decision: d, Open: open,
-	}
-	if d.Action != pbt.Begin {
-		e.Turn = mem.plan.turn + 1
 	}
 	switch {
 	case d.TakesWeights():

@@ -169,6 +169,8 @@ const (
 	FailDiverged FailureKind = "diverged"  // the score is not finite
 	FailLost     FailureKind = "lost"      // the worker fell silent, or stopped
 	FailDisk     FailureKind = "disk_full" // the checkpoint could not be written
+	// FailStart is a trainer that could not be started, or ended before it was ready.
+	FailStart FailureKind = "start"
 	// FailPreempted is a trainer that was told from outside to go away.
 	FailPreempted FailureKind = "preempted"
 )

@@ -19,6 +19,7 @@ const (
 	LawFairTurns          // who has trained least goes next
 	LawBudget             // nobody trains beyond the budget
 	LawHeld               // weights in a worker's memory go to nobody else
+	LawSteered            // a person's wish is a member's next decision
 	lastLaw
 )
 
@@ -35,6 +36,6 @@ func Laws() []Law {
 func (l Law) String() string {
 	return [...]string{
 		"none", "dead lease", "donor record", "not finite", "checkpoint held", "lease ends",
-		"bounds", "addressed draws", "population size", "replay", "fair turns", "budget", "held weights",
+		"bounds", "addressed draws", "population size", "replay", "fair turns", "budget", "held weights", "steered",
 	}[l]
 }

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/seed-7a1a2db0/pbt"
 )
@@ -33,7 +34,16 @@ func (mem *member) held() bool { return mem.unsaved > 0 }
 // goesOnInMemory tells whether a member's next segment starts from such weights.
 func (mem *member) goesOnInMemory() bool { return mem.held() && mem.plan.parent == mem.record }
 
-// wantsSave answers whether a leased segment that has scored must be saved.
+// answerSave answers, and remembers what it has said.
+func (m *Machine) answerSave(q Scored) bool {
+	save := m.wantsSave(q)
+	if !save {
+		m.members[q.Member].lease.spared = true
+	}
+	return save
+}
+
+// wantsSave tells whether a leased segment that has scored must be saved.
 func (m *Machine) wantsSave(q Scored) bool {
 	if m.checkLease(q.Lease, q.Segment, q.Member) != nil || m.phase != PhaseRunning || m.mustSave(q.Member) {
 		return true
@@ -124,8 +134,12 @@ func (m *Machine) next(now int64, in Ask) int {
 }
 
 // holdEnds is when a member has waited long enough for the worker that holds its
-// weights: as long as a lease lives of which nothing is heard.
+// weights: as long as a lease lives of which nothing is heard. While the run is paused
+// by hand no worker can have them, and nobody need hurry.
 func (m *Machine) holdEnds(i int) int64 {
+	if m.pausedBy != "" {
+		return math.MaxInt64
+	}
 	return m.leaseEnds(&lease{since: m.members[i].waits})
 }
 

@@ -137,6 +137,7 @@ type lease struct {
 	worker string
 	since  int64
 	beat   int64 // soft: not journalled
+	spared bool  // soft: it was told that it need not save
 }
 
 // New returns the machine of a run without events.
@@ -193,7 +194,7 @@ func (m *Machine) handle(now int64, in Input) Answer {
 	case Ask:
 		return Answer{Task: m.ask(now, in)}
 	case Scored:
-		return Answer{Save: m.wantsSave(in)}
+		return Answer{Save: m.answerSave(in)}
 	case Report:
 		return Answer{Refused: m.report(now, in)}
 	case Fail:
@@ -261,7 +262,7 @@ func (m *Machine) open(now int64, in Open) error {
 		return nil
 	}
 	c := in.Change
-	if err := c.Spec.Validate(); err != nil {
+	if err := m.checkChange(&c.Spec); err != nil {
 		return err
 	}
 	m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version})
@@ -325,7 +326,11 @@ func (m *Machine) report(now int64, r Report) error {
 		return nil // another segment's would be lost with this one
 	}
 	if r.Checkpoint.ID == "" && m.mustSave(r.Member) {
-		m.failed(now, r.Member, FailError, "it reports no checkpoint, and this segment must be saved")
+		fault := FailError
+		if mem.lease.spared { // the settings have changed since it asked: nobody is to blame
+			fault = FailLost
+		}
+		m.failed(now, r.Member, fault, "it reports no checkpoint, and this segment must be saved")
 		return nil
 	}
 	if !r.Score.Finite() && mem.plan.failures < m.spec.Retries {
@@ -401,6 +406,8 @@ func (m *Machine) failed(now int64, i int, kind FailureKind, text string) {
 	switch {
 	case kind == FailDisk:
 		m.pause(now, "the disk is full: "+text)
+	case kind == FailStart && m.counts.Finished == 0 && m.failing >= startFailureLimit:
+		m.pause(now, "no trainer could be started: mend it, then resume. The last attempt: "+text)
 	case m.failing >= m.spec.FailureLimit:
 		m.pause(now, fmt.Sprintf("%d attempts have failed in a row, with nothing finished between: mend the trainer, then resume. The last one: %s", m.failing, text))
 	}

@@ -97,6 +97,9 @@ func (m *Machine) workedAt(now int64) time.Duration {
 	if m.openedAt == 0 {
 		return 0
 	}
+	if m.pausedBy != "" {
+		now = min(now, m.pausedAt)
+	}
 	return time.Duration(m.worked + max(0, now-m.openedAt))
 }
 

@@ -48,6 +48,9 @@ const (
 	// DefaultFailureLimit keeps a trainer that can never work from burning an
 	// hour: twenty failures with not one segment finished between them.
 	DefaultFailureLimit = 20
+	// startFailureLimit is the same for a run of which no trainer has ever finished
+	// anything, and cannot be started: what is missing will not appear by itself.
+	startFailureLimit = 3
 )
 
 // Validate checks the spec; its error lists every fault.

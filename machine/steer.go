@@ -90,10 +90,7 @@ func (m *Machine) steer(now int64, in Input) (err error, ok bool) {
 	case Pin:
 		err = m.pin(now, in)
 	case Reconfigure:
-		if err = in.Change.Spec.Validate(); err == nil {
-			err = m.checkChange(&in.Change.Spec)
-		}
-		if err == nil {
+		if err = m.checkChange(&in.Change.Spec); err == nil {
 			m.emit(now, &SpecChanged{Experiment: in.Change.Experiment, Changed: in.Change.Paths, By: in.By, spec: &in.Change.Spec})
 		}
 	default:
@@ -119,6 +116,12 @@ func (m *Machine) holdBy(now int64, in Hold) error {
 
 // checkChange refuses what the journal would refuse to hold.
 func (m *Machine) checkChange(spec *Spec) error {
+	if m.phase == PhaseNew {
+		return errors.New("the run has not started")
+	}
+	if err := spec.Validate(); err != nil {
+		return err
+	}
 	if spec.Population != m.spec.Population || spec.Seed != m.spec.Seed || spec.Goal != m.spec.Goal {
 		return errors.New("population, seed and goal cannot change; inject or retire members instead")
 	}
@@ -132,7 +135,7 @@ func (m *Machine) steerable(i int) (*member, error) {
 	}
 	mem := &m.members[i]
 	switch {
-	case m.phase == PhaseEnded || m.phase == PhaseEnding:
+	case m.phase != PhaseRunning && m.phase != PhasePaused:
 		return nil, fmt.Errorf("the run is %s", m.phase)
 	case mem.state == StateDone || mem.state == StateFailed || mem.state == StateRetired:
 		return nil, fmt.Errorf("member %d is %s: it trains no more", i, mem.state)
@@ -164,6 +167,9 @@ func (m *Machine) wish(now int64, in Steer) error {
 	if err != nil {
 		return err
 	}
+	if mem.plan.segment == 0 && in.Wish.Set.Len() > 0 {
+		return fmt.Errorf("member %d has not begun: say how it begins, with fresh weights or a segment's", in.Member)
+	}
 	if err := m.checkWish(&in.Wish, mem.plan.hypers); err != nil {
 		return err
 	}
@@ -173,6 +179,9 @@ func (m *Machine) wish(now int64, in Steer) error {
 
 func (m *Machine) checkWish(w *pbt.Wish, own pbt.Hypers) error {
 	if w.Donor != nil {
+		if w.From < 0 || w.From >= len(m.members) {
+			return fmt.Errorf("segment %d is no member's: there is no member %d", w.Donor.Segment, w.From)
+		}
 		if name, kept := m.NeedsCheckpoint(w.Donor.Segment); !kept || name == "" {
 			return fmt.Errorf("the checkpoint of segment %d is no longer kept: pin what you may want to copy later", w.Donor.Segment)
 		}
@@ -207,6 +216,9 @@ func (m *Machine) retire(now int64, in Retire) error {
 	}
 	if mem.state == StateRunning {
 		m.failed(now, in.Member, FailLost, byWhom("the member is retired", in.By))
+	}
+	if mem.held() {
+		m.rollBack(now, in.Member, byWhom("the member is retired", in.By))
 	}
 	m.emit(now, &MemberDone{Member: in.Member, Reason: ReasonRetired})
 	return nil
@@ -279,15 +291,24 @@ func (m *Machine) applySteered(at int64, e *Steered) error {
 	if e.Verb == VerbCopy && e.Donor.Segment > m.segments {
 		return fmt.Errorf("member %d is to copy segment %d, which is not planned yet", e.Member, e.Donor.Segment)
 	}
+	if e.Verb == VerbCopy {
+		m.keep.need(e.Donor.Segment) // before it is dropped: it may be the same again
+	}
 	m.forgetWish(mem)
 	mem.wish = e.asWish()
-	if mem.wish.Donor != nil {
-		m.keep.need(mem.wish.Donor.Segment)
-	}
 	if mem.state == StateWaiting {
 		m.unplan(at, e.Member)
 	}
 	return nil
+}
+
+// weights is the segment whose weights a member goes on with if nobody's are copied;
+// 0 if it was to begin with fresh ones, and has not yet.
+func (mem *member) weights() int64 {
+	if mem.plan.parent == 0 && mem.plan.segment != mem.record {
+		return 0
+	}
+	return mem.record
 }
 
 // forgetWish is for a wish that is fulfilled, or replaced.
@@ -338,14 +359,21 @@ func (m *Machine) applyPinned(e *Pinned) error {
 func (m *Machine) applyPaused(at int64, e *Paused) {
 	m.phase, m.reason = PhasePaused, e.Reason
 	m.pausedBy, m.pausedAt = e.By, at
+	m.watchLeases()
 }
 
-// applyResumed lets the time of the pause count as none.
+// applyResumed lets the time of the pause count as none: neither as work nor as
+// waiting for a worker, who was given nothing.
 func (m *Machine) applyResumed(at int64) error {
 	if m.phase != PhasePaused || m.pausedBy == "" {
 		return errors.New("the run is resumed, and was not paused by hand")
 	}
+	for _, i := range m.bound.list {
+		m.members[i].waits = at
+	}
+	defer m.watchLeases()
 	m.worked -= at - m.pausedAt
 	m.phase, m.reason, m.pausedBy = PhaseRunning, "", ""
+	m.failing = 0 // somebody has looked
 	return nil
 }

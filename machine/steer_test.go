@@ -7,14 +7,17 @@ import (
 	"github.com/seed-7a1a2db0/pbt"
 )
 
-// steered is a run of three members of which the first has reported a segment.
+func steerSpec() Spec {
+	return Spec{
+		Population: 3, Space: pbt.MustSpace(pbt.Uniform("x", 0, 1), pbt.Uniform("y", 0, 1)),
+		Segment: 10, Budget: pbt.Budget{Steps: 50}, Seed: 1, Retries: 1, Keep: Keep{Best: 1},
+	}
+}
+
+// steerRun is a run of three members of which one has reported a segment.
 func steerRun(t *testing.T) *Machine {
 	t.Helper()
-	space, err := pbt.NewSpace(pbt.Uniform("x", 0, 1), pbt.Uniform("y", 0, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := New(Spec{Population: 3, Space: space, Segment: 10, Budget: pbt.Budget{Steps: 50}, Seed: 1, Retries: 1, Keep: Keep{Best: 1}}, nil)
+	m, err := New(steerSpec(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

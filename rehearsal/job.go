@@ -100,7 +100,7 @@ func (r *rehearsal) train(p *place, t task) (*outcome, error) {
 	r.lease++
 	o := &outcome{task: t, segment: r.lease}
 	r.mu.Unlock()
-	id := fmt.Sprintf("s%09d", o.segment)
+	id := checkpointName(o.segment)
 	staged, err := r.Store.Stage(id)
 	if err != nil {
 		return nil, err
@@ -133,9 +133,11 @@ func (r *rehearsal) train(p *place, t task) (*outcome, error) {
 	return o, nil
 }
 
+func checkpointName(segment int64) string { return fmt.Sprintf("s%09d", segment) }
+
 // job is what the engine would ask for.
 func (r *rehearsal) job(o *outcome, staged string) trainer.Job {
-	job := trainer.Job{Lease: o.segment, Save: staged, WeightSeed: o.weights}
+	job := trainer.Job{Lease: o.segment, Save: staged, Name: checkpointName(o.segment), WeightSeed: o.weights}
 	if o.parent != nil {
 		o.from = o.parent.from + o.parent.steps
 		job.Parent, job.Load = o.parent.segment, r.Store.Path(o.parent.checkpoint)

@@ -3,7 +3,6 @@ package rehearsal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -121,7 +120,7 @@ func (r *rehearsal) longSteps() int64 {
 func (r *rehearsal) callOff(p *place, t task) (took time.Duration, told bool, err error) {
 	o := &outcome{task: t, segment: r.lease + 1}
 	r.lease++
-	staged, err := r.Store.Stage(fmt.Sprintf("s%09d", o.segment))
+	staged, err := r.Store.Stage(checkpointName(o.segment))
 	if err != nil {
 		return 0, false, err
 	}

@@ -16,6 +16,7 @@ func agree(seed uint64) []Violation {
 	found = append(found, agreeTrain(seed, true)...)
 	found = append(found, agreeWorkers(seed)...)
 	found = append(found, agreeRestarts(seed)...)
+	found = append(found, agreeHand(seed)...)
 	return append(found, agreeGoals(seed)...)
 }
 
@@ -122,6 +123,23 @@ func agreeRestarts(seed uint64) []Violation {
 	killed := newWorld(seed+1, p)
 	killed.run()
 	return compareRuns("with restarts", calm, killed)
+}
+
+// agreeHand compares a run that nobody touches with one that somebody pauses, whose
+// segments he gives up, and whose checkpoints he pins: none of it changes a decision.
+func agreeHand(seed uint64) []Violation {
+	p := calmPlan(seed, "hand")
+	d := newDice(seed, "how it is steered")
+	p.model.fail, p.model.samples = one(d, 0, 0.2), true
+	if d.yes(0.5) {
+		p.spec.Policy.Barrier, p.workers = &pbt.Barrier{}, int(d.whole(1, 8))
+	}
+	alone := newWorld(seed, p)
+	alone.run()
+	p.faults.steer, p.faults.gentle = d.rate(0.2, 4), true
+	steered := newWorld(seed+1, p)
+	steered.run()
+	return compareRuns("with pauses, kills and pins", alone, steered)
 }
 
 // agreeGoals compares maximizing a score with minimizing its negative.

@@ -11,6 +11,7 @@ func TestTheSameRunInOtherWays(t *testing.T) {
 		{"a barrier for all and Train with LockStep", func(seed uint64) []Violation { return agreeTrain(seed, true) }},
 		{"one worker and sixteen behind a barrier", agreeWorkers},
 		{"restarted anywhere", agreeRestarts},
+		{"paused, given up and pinned by hand", agreeHand},
 		{"scores negated", agreeGoals},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -41,9 +41,17 @@ type book struct {
 	lost     int64 // steps whose weights were lost: trained, and given back
 	checks   int
 
+	pins     []int64
+	pausedBy string // "": by nobody
+	pausedAt int64
+	rested   int64           // of this sitting, paused by hand
+	pausing  watch           // since the run was paused by hand
+	said     []machine.Input // by hand, and accepted; not journalled yet
+	largest  pbt.Budget      // that any settings ever allowed
+
 	asks   []machine.Ask // of this turn
 	before machine.Body  // the event before the one that is read
-	taken  bool          // the rows that are read begin with a process that takes the run
+	fresh  bool          // the rows that are read begin with a process that takes the run
 
 	sitting    watch // since the run was opened
 	gathering  watch // since the first came to the barrier, in this sitting
@@ -71,6 +79,8 @@ type person struct {
 	holder   string
 	spoilt   bool // its holder has failed: nobody knows what it holds
 	base     base
+	wish     *pbt.Wish
+	own      bool  // its record is its own
 	waitsAt  int64 // since when it waits for its holder, by the machine's time
 	waits    watch
 }
@@ -85,6 +95,7 @@ type segment struct {
 	hypers  pbt.Hypers
 	attempt int
 	outcome *machine.Finished // nil: not yet
+	record  pbt.Record        // that outcome as its member first stood with it
 	weights weights
 }
 
@@ -99,6 +110,7 @@ type note struct {
 	silence watch
 	forward int64 // book.forward at the last beat
 	end     leaseEnd
+	spared  bool // its worker was told that it need not save
 }
 
 type leaseEnd uint8
@@ -131,11 +143,16 @@ func (b *book) setSpec(k int) {
 		b.spec.FailureLimit = machine.DefaultFailureLimit
 	}
 	b.best = b.best[:min(len(b.best), b.spec.Keep.Best)]
+	if now := b.spec.Budget; k == 0 {
+		b.largest = now
+	} else {
+		b.largest.Steps, b.largest.Total = max(b.largest.Steps, now.Steps), max(b.largest.Total, now.Total)
+	}
 }
 
 // read checks rows that have become durable, one after the other.
 func (b *book) read(rows []row) {
-	b.taken = false
+	b.fresh = false
 	for _, r := range rows {
 		body, err := machine.Decode(r.kind, r.body)
 		if err != nil {
@@ -155,6 +172,7 @@ func (b *book) read(rows []row) {
 		b.checkLeaving()
 	}
 	b.checkSettled()
+	b.checkSaid()
 }
 
 func (b *book) apply(at int64, body machine.Body) {
@@ -184,19 +202,25 @@ func (b *book) apply(at int64, body machine.Body) {
 	case *machine.RunEnded:
 		b.runEnded(e)
 	case *machine.Paused:
-		b.paused(e)
+		b.paused(at, e)
 	case *machine.Closed:
 		if len(b.alive) > 0 {
 			b.w.violate(LawOrder, "the process leaves while leases %v are live", b.alive)
 		}
+	default:
+		b.steered(at, body)
 	}
 }
 
 func (b *book) opened(at int64) {
-	b.worked += b.last - b.openedAt
+	b.worked += b.last - b.openedAt - b.rested
+	if b.pausedBy != "" {
+		b.worked -= b.last - b.pausedAt
+	}
+	b.pausedBy, b.rested = "", 0
 	b.openedAt, b.sitting, b.gathering = at, b.start(), b.start()
 	b.counts.Opens++
-	b.failing, b.diskFull, b.taken = 0, false, true
+	b.failing, b.diskFull, b.fresh = 0, false, true
 	for _, id := range slices.Clone(b.alive) {
 		p := &b.members[b.leases[id-1].member]
 		b.endLease(id, endVoid)
@@ -210,6 +234,10 @@ func (b *book) opened(at int64) {
 }
 
 func (b *book) specChanged(at int64, e *machine.SpecChanged) {
+	if e.By != "" {
+		said[machine.Reconfigure](b, "the settings are changed by hand")
+		b.w.tally.Reset++
+	}
 	k, err := strconv.Atoi(string(e.Experiment))
 	if err != nil {
 		b.w.violate(LawReplay, "the changed experiment is %q", e.Experiment)
@@ -315,6 +343,7 @@ func (b *book) failed(at int64, e *machine.Failed) {
 	}
 	p, s, n := &b.members[e.Member], b.segment(e.Segment), b.lease(e.Lease)
 	b.endLease(e.Lease, b.howFailed(at, e, n))
+	b.givenUp(e)
 	blamed := e.Fault != machine.FailLost && e.Fault != machine.FailDisk && e.Fault != machine.FailPreempted
 	b.checkRefusal(e)
 	p.spoilt = p.unsaved > 0
@@ -353,6 +382,8 @@ func (b *book) howFailed(at int64, e *machine.Failed, n *note) leaseEnd {
 			b.w.violate(LawLeaseEnds, "lease %d has timed out after %s", e.Lease, time.Duration(age))
 		}
 		return endExpired
+	case strings.HasPrefix(e.Error, whyKilled), strings.HasPrefix(e.Error, whyRetired):
+		return endVoid
 	case strings.HasPrefix(e.Error, "worker "):
 		if b.spec.Silence == 0 || silence < int64(b.spec.Silence) {
 			b.w.violate(LawLeaseEnds, "lease %d counts as silent after %s", e.Lease, time.Duration(silence))
@@ -380,8 +411,12 @@ func (b *book) ending(at int64, e *machine.Ending) {
 	}
 }
 
-func (b *book) paused(e *machine.Paused) {
+func (b *book) paused(at int64, e *machine.Paused) {
 	b.phase = machine.PhasePaused
+	if e.By != "" {
+		b.held(at, e)
+		return
+	}
 	if strings.Contains(e.Reason, "in a row") && b.failing < b.spec.FailureLimit {
 		b.w.violate(LawPause, "the run pauses (%s) after %d failures in a row", e.Reason, b.failing)
 	}
@@ -409,7 +444,7 @@ func (b *book) checkSettled() {
 	if waiting == 0 {
 		return
 	}
-	active := len(b.members) - b.count(machine.StateDone) - b.count(machine.StateFailed)
+	active := b.active()
 	if barrier == nil || barrier.Opens(waiting, active, time.Duration(b.last-b.since)) {
 		b.w.violate(LawBarrier, "%d of %d members wait for nothing", waiting, active)
 	}
@@ -421,11 +456,11 @@ func (b *book) targetReached() bool {
 
 func (b *book) wallOver(at int64) bool {
 	wall := int64(b.spec.Budget.Wall)
-	return wall > 0 && b.worked+at-b.openedAt >= wall
+	return wall > 0 && b.worked+at-b.openedAt-b.rested >= wall
 }
 
 func (b *book) runEnded(e *machine.RunEnded) {
-	idle := b.count(machine.StateDone) + b.count(machine.StateFailed)
+	idle := len(b.members) - b.active()
 	if b.phase == machine.PhaseRunning && idle < len(b.members) || len(b.alive) > 0 {
 		b.w.violate(LawEnds, "the run ends (%s) while %d of %d members train and leases %v are live", e.Reason, len(b.members)-idle, len(b.members), b.alive)
 	}

@@ -47,19 +47,26 @@ func (b *book) decided(at int64, e *machine.Decided) {
 	p, d := &b.members[e.Member], &e.Decision
 	b.passBarrier(at, e.Member)
 	b.checkPlan(e)
-	if mine, ok := b.decide(e.Member); !ok {
+	switch mine, ok := b.decide(e.Member); {
+	case p.wish != nil || d.Why == pbt.WhySteered:
+		b.checkFulfilled(e)
+	case !ok:
 		b.w.violate(LawPopulation, "member %d goes on, and cannot", e.Member)
-	} else if same, how := d.Same(&mine); !same {
-		b.w.violate(LawDecision, "segment %d, decided again by the book: %s", e.Segment, how)
+	default:
+		if same, how := d.Same(&mine); !same {
+			b.w.violate(LawDecision, "segment %d, decided again by the book: %s", e.Segment, how)
+		}
+		b.checkPeers(e)
 	}
 	if d.Copies() {
 		b.checkDonor(e)
 	}
 	if d.TakesWeights() {
-		if r, ok := b.pop.Record(d.Rival.Member); ok {
+		if r, ok := b.taken(e); ok {
 			b.adopting = append(b.adopting, adoption{e.Member, r})
 		}
 	}
+	p.wish = nil
 	b.promised += e.Steps
 	b.segments = append(b.segments, segment{
 		member: e.Member, turn: e.Turn, parent: e.Parent, from: e.From, steps: e.Steps, hypers: e.Hypers,
@@ -87,7 +94,7 @@ func (b *book) adopt() {
 	}
 	for _, a := range b.adopting {
 		b.pop.Adopt(a.member, a.record)
-		b.members[a.member].record = a.record.Segment
+		b.members[a.member].record, b.members[a.member].own = a.record.Segment, false
 		b.members[a.member].saved()
 	}
 	b.adopting = b.adopting[:0]
@@ -151,6 +158,8 @@ func (b *book) checkDonor(e *machine.Decided) {
 	s := b.segment(r.Segment)
 	record, ok := b.pop.Record(r.Member)
 	switch {
+	case e.Decision.Why == pbt.WhySteered && s != nil && s.outcome != nil:
+		return // a person chooses among all outcomes
 	case s == nil || s.outcome == nil || !ok || record.Segment != r.Segment:
 		b.w.violate(LawDonorRecord, "segment %d copies segment %d, which member %d does not stand with", e.Segment, r.Segment, r.Member)
 	case !s.outcome.Score.Finite():
@@ -177,7 +186,7 @@ func (b *book) passBarrier(at int64, i int) {
 				b.opening = append(b.opening, k)
 			}
 		}
-		active := len(b.members) - b.count(machine.StateDone) - b.count(machine.StateFailed)
+		active := b.active()
 		if !barrier.Opens(len(b.opening), active, time.Duration(at-b.since)) {
 			b.w.violate(LawBarrier, "it opens for %d of %d members after %s", len(b.opening), active, time.Duration(at-b.since))
 		}
@@ -186,8 +195,15 @@ func (b *book) passBarrier(at int64, i int) {
 }
 
 func (b *book) memberDone(at int64, e *machine.MemberDone) {
-	b.passBarrier(at, e.Member)
 	p := &b.members[e.Member]
+	if e.Reason == machine.ReasonRetired {
+		b.retired(e, p)
+		return
+	}
+	b.passBarrier(at, e.Member)
+	if p.segment != 0 { // else it still has to begin
+		p.wish = nil
+	}
 	if p.state != machine.StateDeciding && p.state != "" {
 		b.w.violate(LawPopulation, "member %d is done while it is %s", e.Member, p.state)
 	}
@@ -242,10 +258,11 @@ func (b *book) finished(at int64, e *machine.Finished) {
 		past = old.Samples
 	}
 	s.outcome = e
-	p.record = e.Segment
-	b.pop.Set(e.Member, pbt.Record{
+	p.record, p.own = e.Segment, true
+	s.record = pbt.Record{
 		Segment: e.Segment, Score: e.Score, Samples: pbt.LastSamples(past, e.Samples, e.Score), Step: e.Step, Hypers: s.hypers, Saved: s.saved(),
-	})
+	}
+	b.pop.Set(e.Member, s.record)
 	if e.Score.Finite() {
 		b.failing = 0
 		if s.saved() {

@@ -46,6 +46,12 @@ func (b *book) must(i int) bool {
 
 // checkSpared checks the answer that a segment need not be saved.
 func (b *book) checkSpared(in machine.Scored) {
+	if n := b.lease(in.Lease); n != nil {
+		n.spared = true
+	}
+	if len(b.said) > 0 {
+		return // somebody has just said something that the book has not read yet
+	}
 	if !b.live(in.Lease) || b.phase != machine.PhaseRunning || b.must(in.Member) || b.spec.Budget.Reached(b.spec.Goal, in.Score) {
 		b.w.violate(LawHeld, "segment %d with score %s need not be saved, says the machine; by the book it must", in.Segment, in.Score)
 	}
@@ -56,6 +62,8 @@ func (b *book) checkSpared(in machine.Scored) {
 func (b *book) checkRefusal(e *machine.Failed) {
 	if strings.HasPrefix(e.Error, "it reports no checkpoint") && !b.must(e.Member) {
 		b.w.violate(LawLiveLease, "segment %d is reported without a checkpoint, which it may, and fails", e.Segment)
+	} else if strings.HasPrefix(e.Error, "it reports no checkpoint") && b.lease(e.Lease).spared && e.Fault != machine.FailLost {
+		b.w.violate(LawSteered, "segment %d is blamed for having no checkpoint, and was told that it needs none", e.Segment)
 	}
 }
 
@@ -143,7 +151,7 @@ func (b *book) rolledBack(at int64, e *machine.RolledBack) {
 	} else {
 		b.pop.Adopt(e.Member, p.base.record)
 	}
-	p.record, p.spent, p.readyAt, p.copiedAt = p.base.record.Segment, p.base.spent, p.base.readyAt, p.base.copiedAt
+	p.record, p.own, p.spent, p.readyAt, p.copiedAt = p.base.record.Segment, p.base.ranked, p.base.spent, p.base.readyAt, p.base.copiedAt
 	p.careful = b.spec.SaveEvery
 	p.saved()
 	if p.state == machine.StateWaiting {
@@ -161,7 +169,12 @@ func (b *book) mayFall(at int64, e *machine.RolledBack) bool {
 	if f, ok := b.before.(*machine.Finished); ok && b.lease(f.Lease).worker == p.holder {
 		return true // which has other weights now
 	}
-	if limit := b.patience(); b.taken || limit > 0 && p.inMemory(b) && at-p.waitsAt >= int64(limit) {
+	if len(b.said) > 0 {
+		if in, ok := b.said[0].(machine.Retire); ok && in.Member == e.Member {
+			return true
+		}
+	}
+	if limit := b.patience(); b.fresh || limit > 0 && p.inMemory(b) && at-p.waitsAt >= int64(limit) {
 		return true
 	}
 	for _, a := range b.asks {
@@ -186,7 +199,7 @@ func (b *book) patience() time.Duration {
 func (b *book) checkHeld() {
 	for i := range b.members {
 		p := &b.members[i]
-		if p.unsaved > 0 && b.taken {
+		if p.unsaved > 0 && b.fresh {
 			b.w.violate(LawHeld, "member %d is held by %s, of an earlier process", i, p.holder)
 		}
 		if p.spoilt {

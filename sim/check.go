@@ -63,6 +63,7 @@ func (b *book) checkRun(m *machine.Machine) {
 		w.violate(LawSums, "spent %d, segments %d, running %d, waiting %d; by the book %d, %d, %d, %d",
 			m.Spent(), m.Segments(), m.Running(), m.Waiting(), b.spent, len(b.segments), len(b.alive), b.count(machine.StateWaiting))
 	}
+	b.checkHand(m)
 	best, ok := m.Best()
 	if ok != (len(b.best) > 0) {
 		w.violate(LawOutcomeKept, "there is a best outcome: %t; by the book: %t", ok, len(b.best) > 0)
@@ -151,6 +152,12 @@ func (b *book) needed(yield func(segment int64, who string)) {
 		if s := b.segment(p.segment); s != nil && s.parent != 0 && (p.state == machine.StateWaiting || p.state == machine.StateRunning) {
 			yield(s.parent, "a plan's parent")
 		}
+		if p.wish != nil && p.wish.Donor != nil {
+			yield(p.wish.Donor.Segment, "to be copied, as somebody wishes")
+		}
+	}
+	for _, id := range b.pins {
+		yield(id, "pinned")
 	}
 	for _, id := range b.best {
 		yield(id, "among the best")
@@ -299,11 +306,11 @@ func (b *book) checkEnd(m *machine.Machine) {
 	}
 	for i := range b.members {
 		sum += b.members[i].spent
-		if limit := b.spec.Budget.Steps; limit > 0 && b.members[i].spent > limit {
+		if limit := b.largest.Steps; limit > 0 && b.members[i].spent > limit {
 			b.w.violate(LawBudget, "member %d has spent %d steps of %d", i, b.members[i].spent, limit)
 		}
 	}
-	if limit := b.spec.Budget.Total; sum != b.spent || limit > 0 && sum > limit {
+	if limit := b.largest.Total; sum != b.spent || limit > 0 && sum > limit {
 		b.w.violate(LawBudget, "all have spent %d steps together, counted are %d, allowed are %d", sum, b.spent, limit)
 	}
 	if len(b.alive) > 0 {

@@ -203,12 +203,43 @@ func (c *coordinator) take(batch []message) []answer {
 			c.beats = append(c.beats, in)
 		case machine.Pause:
 			c.handle(in)
+		case nil:
+		default:
+			c.steer(in)
 		}
 		if msg.asks {
 			c.park(seeker{msg.from, msg.has})
 		}
 	}
 	return answers
+}
+
+// steer passes on what somebody has said by hand.
+func (c *coordinator) steer(in machine.Input) {
+	w := c.w
+	c.handle(machine.Tick{}) // what time has brought comes before
+	change, changes := in.(machine.Reconfigure)
+	if changes {
+		w.specs = append(w.specs, change.Change.Spec)
+		change.Change.Experiment = experiment(len(w.specs) - 1)
+		in = change
+	}
+	before, events := c.m.Fingerprint(), len(c.events)
+	refused := c.handle(in).Refused
+	if events == 0 {
+		w.book.checkAnswer(c.m, in, refused)
+	}
+	if refused == nil {
+		w.book.said = append(w.book.said, in)
+		return
+	}
+	w.tally.Senseless++
+	if changes {
+		w.specs = w.specs[:len(w.specs)-1]
+	}
+	if after := c.m.Fingerprint(); len(c.events) != events || after != before {
+		w.violate(LawSteered, "%T is refused (%v), and has changed something: %s", in, refused, difference(after, before))
+	}
 }
 
 // park lets a worker wait for work. What it says last of its memory counts.
@@ -318,7 +349,7 @@ func (c *coordinator) over() bool {
 	case machine.PhaseEnded:
 		return true
 	case machine.PhasePaused:
-		return c.m.Running() == 0
+		return c.m.Running() == 0 && c.m.PausedBy() == ""
 	}
 	return false
 }
@@ -378,7 +409,7 @@ func (c *coordinator) dies() bool {
 func (w *world) kill() {
 	w.tally.Crashes++
 	w.coord = nil
-	w.book.asks = nil
+	w.book.asks, w.book.said = nil, nil
 	if w.plan.faults.local {
 		for _, wk := range w.workers {
 			wk.life++

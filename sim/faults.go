@@ -21,6 +21,7 @@ const (
 	faultMemory = "memory" // workers that keep weights in memory lose them
 	faultSaving = "saving" // workers save what they need not, and do not save what they are told to
 	faultEvict  = "evict"  // trainers are told from outside to go away
+	faultSteer  = "steer"  // somebody steers the run while it goes on, with sense and without
 )
 
 // FaultNames lists the families of faults. "all" stands for every one, "none" for
@@ -28,7 +29,7 @@ const (
 func FaultNames() []string {
 	return []string{
 		faultCrash, faultStop, faultNet, faultDeath, faultSlow, faultTrain, faultScore, faultClock, faultDisk, faultChange,
-		faultMemory, faultSaving, faultEvict,
+		faultMemory, faultSaving, faultEvict, faultSteer,
 	}
 }
 
@@ -77,13 +78,15 @@ type faults struct {
 	forget float64 // per segment, and per message about it
 	ignore float64 // per answer about saving
 	evict  float64 // per segment
+	steer  float64 // per second
+	gentle bool    // steering changes no decision: it pauses, gives segments up, and pins
 	local  bool    // workers are part of the coordinator's process: they die with it, and no network lies between
 }
 
 // drawFaults says what goes wrong in this run. Of many families each run leaves
 // some out and draws the others' rates: a run in which everything always breaks
 // reaches few states.
-func drawFaults(d, more dice, names []string) (faults, model) {
+func drawFaults(d, more, hand dice, names []string) (faults, model) {
 	var f faults
 	var m model
 	f.local = d.yes(0.3)
@@ -124,6 +127,8 @@ func drawFaults(d, more dice, names []string) (faults, model) {
 			f.ignore = more.rate(0.01, 0.5)
 		case faultEvict:
 			f.evict = more.rate(0.01, 0.4)
+		case faultSteer:
+			f.steer = hand.rate(0.1, 4)
 		}
 	}
 	if f.local {
@@ -167,6 +172,16 @@ type Tally struct {
 	Forgotten  int64 `json:"forgotten"` // memories lost
 	Ignored    int64 `json:"ignored"`   // answers about saving
 	Evicted    int64 `json:"evicted"`
+	Steered    int64 `json:"steered"` // wishes fulfilled
+	Added      int64 `json:"added"`   // members
+	Retired    int64 `json:"retired"`
+	Killed     int64 `json:"killed"` // segments, by hand
+	Pinned     int64 `json:"pinned"`
+	Held       int64 `json:"held"`      // pauses by hand
+	Resumed    int64 `json:"resumed"`   // of these
+	Reset      int64 `json:"reset"`     // changes of settings while the run goes on
+	Replaced   int64 `json:"replaced"`  // planned segments that a wish has taken back
+	Senseless  int64 `json:"senseless"` // what was said by hand and refused
 }
 
 func (t *Tally) add(o Tally) {
@@ -181,5 +196,6 @@ func (t *Tally) fields() []*int64 {
 		&t.Crashes, &t.Stops, &t.Resumes, &t.Lost, &t.Late, &t.Twice, &t.Stray, &t.Deaths, &t.Slow, &t.Refused, &t.Failures,
 		&t.NotFinite, &t.ClockJumps, &t.DiskFull, &t.Pauses, &t.Changes, &t.Copies, &t.Repairs, &t.Restarts, &t.Deleted, &t.Zombies,
 		&t.Unsaved, &t.InMemory, &t.Spared, &t.RolledBack, &t.Forgotten, &t.Ignored, &t.Evicted,
+		&t.Steered, &t.Added, &t.Retired, &t.Killed, &t.Pinned, &t.Held, &t.Resumed, &t.Reset, &t.Replaced, &t.Senseless,
 	}
 }

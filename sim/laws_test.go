@@ -27,6 +27,7 @@ func TestEachLawIsCaught(t *testing.T) {
 		machine.LawFairTurns:      LawFairTurns,
 		machine.LawBudget:         LawBudget,
 		machine.LawHeld:           LawHeld,
+		machine.LawSteered:        LawSteered,
 	}
 	defer func() { machine.Broken = machine.LawNone }()
 	for _, law := range machine.Laws() {

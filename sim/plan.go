@@ -37,7 +37,7 @@ func drawPlan(seed uint64, names []string, members, workers int) plan {
 		w = workers
 	}
 	p := plan{members: m, workers: w}
-	p.faults, p.model = drawFaults(newDice(seed, "faults"), newDice(seed, "more faults"), names)
+	p.faults, p.model = drawFaults(newDice(seed, "faults"), newDice(seed, "more faults"), newDice(seed, "steering"), names)
 	d := newDice(seed, "spec")
 	p.spec = drawSpec(d, m, p.faults.lossy())
 	p.model.seed = d.r.Uint64()

@@ -24,6 +24,7 @@ func (b *book) handled() {
 		b.members[i].waits.hidden += hidden
 	}
 	b.sitting.hidden += hidden
+	b.pausing.hidden += hidden
 	b.gathering.hidden += hidden
 	b.lastHandle, b.setBack = b.w.now, 0
 }
@@ -63,7 +64,7 @@ func (b *book) checkTimes() {
 	}
 	for i := range b.members {
 		p := &b.members[i]
-		if limit := b.patience(); p.inMemory(b) && limit > 0 && b.elapsed(p.waits) > limit+slack {
+		if limit := b.patience(); b.pausedBy == "" && p.inMemory(b) && limit > 0 && b.elapsed(p.waits) > limit+slack {
 			b.w.violate(LawLeaseEnds, "member %d has been waiting for %s with its weights for %s, allowed are %s", i, p.holder, b.elapsed(p.waits), limit)
 		}
 	}

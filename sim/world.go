@@ -30,6 +30,7 @@ type world struct {
 	workers []*worker
 	names   int // workers that have had a name
 	book    *book
+	pilot   *pilot
 	pauses  int
 	changes int
 	over    bool
@@ -44,7 +45,7 @@ const epoch = int64(1_700_000_000) * int64(time.Second)
 func newWorld(seed uint64, p plan) *world {
 	w := &world{plan: p, d: newDice(seed, "world"), lore: newDice(seed, "memory"), store: newStore(), specs: []machine.Spec{p.spec}}
 	w.model = &w.plan.model
-	w.book = newBook(w)
+	w.book, w.pilot = newBook(w), newPilot(w, seed)
 	return w
 }
 
@@ -71,6 +72,7 @@ func (w *world) run() {
 	}
 	w.after(0, w.start)
 	w.after(0, w.pass)
+	w.pilot.begin()
 	for range maxMoments {
 		if w.over || len(w.violations) > 0 {
 			return

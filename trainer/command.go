@@ -90,7 +90,7 @@ func (s *commandSlot) Train(ctx context.Context, job Job) (Result, error) {
 	out := output{{source: s.Score, pattern: s.pattern}, {source: s.Score, pattern: s.pattern}}
 	p, err := s.start(args, jobVariables(&job), nil, out.line)
 	if err != nil {
-		return Result{}, err
+		return Result{}, fmt.Errorf("%w: %w", ErrStart, err)
 	}
 	if err := s.await(ctx, p); err != nil {
 		return Result{}, whileSaving(job.Save, err)

@@ -72,7 +72,7 @@ func (s *clientSlot) begin(ctx context.Context, extra []string) (*session, error
 	extra = append(extra, protocol.EnvSocket+"="+filepath.Join(dir, socketName))
 	p, err := s.start(s.Args, extra, []string{dir}, nil)
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrStart, err), os.RemoveAll(dir))
 	}
 	live := &session{process: p, messages: make(chan protocol.Message, messageBuffer)}
 	if err = live.connect(ctx, listener); err == nil {
@@ -148,7 +148,14 @@ func (l *session) connect(ctx context.Context, listener *net.UnixListener) error
 		l.conn = a.conn
 		return nil
 	case <-l.process.Done():
-		return giveUp(fmt.Errorf("the trainer ended before it connected to $%s (a program that does not speak pbt's protocol needs placeholders in its command, such as {lr} and {save}): %w", protocol.EnvSocket, died(l.process)))
+		err := fmt.Errorf("it ended before it connected to $%s: %w", protocol.EnvSocket, died(l.process))
+		if l.process.Err() == nil { // it ended well: it may be a program that knows nothing of pbt
+			err = fmt.Errorf("%w\na program that does not speak pbt's protocol needs placeholders in its command, such as {lr} and {save}", err)
+		}
+		if errors.Is(err, ErrPreempted) {
+			return giveUp(err)
+		}
+		return giveUp(fmt.Errorf("%w: %w", ErrStart, err))
 	case <-ctx.Done():
 		return giveUp(fmt.Errorf("%w\n%s", context.Cause(ctx), l.process.Tail()))
 	}

@@ -79,6 +79,8 @@ type Result struct {
 var (
 	// ErrPreempted says that the trainer was told from outside to go away.
 	ErrPreempted = errors.New("the trainer was told to stop, and gave the segment up")
+	// ErrStart says that a program could not be started, or ended before it was ready.
+	ErrStart = errors.New("the trainer did not start")
 	// ErrLost says that what the job was to go on from, or the trainer itself, was
 	// gone before the job began.
 	ErrLost = errors.New("the trainer no longer holds the weights to go on from")

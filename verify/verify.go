@@ -44,10 +44,11 @@ var errStop = errors.New("stop")
 // Run verifies a run. The error is for what could not be read at all; whatever
 // can be read and does not agree is in the report.
 func Run(j *journal.Journal, store *checkpoint.Store, specOf machine.SpecFunc) (*Report, error) {
-	v := &verifier{report: &Report{OK: true}, specOf: specOf}
+	v := &verifier{report: &Report{OK: true}, specOf: specOf, donors: map[int64]*machine.DonorRecord{}}
 	if err := j.Verify(); err != nil {
 		v.report.differ("the journal was altered: %v", err)
 	}
+	_ = j.Read(0, v.note) // what cannot be read shows below
 	if err := j.Read(0, v.event); err != nil && !errors.Is(err, errStop) {
 		v.report.differ("the journal cannot be read further: %v", err)
 	}
@@ -62,8 +63,9 @@ type verifier struct {
 	report   *Report
 	specOf   machine.SpecFunc
 	machine  *machine.Machine
-	turns    []int64              // by member: how many segments were planned for it
-	outcomes []machine.Checkpoint // by segment
+	turns    []int64                        // by member: how many segments were planned for it
+	outcomes []machine.Checkpoint           // by segment
+	donors   map[int64]*machine.DonorRecord // by segment that somebody wished to copy: its outcome, once it is read
 }
 
 func (v *verifier) event(r journal.Row) error {
@@ -81,10 +83,12 @@ func (v *verifier) event(r journal.Row) error {
 		if d, ok := body.(*machine.Decided); ok {
 			v.decided(r.Seq, d)
 		}
-		if f, ok := body.(*machine.Finished); ok {
+		if err = v.orderly(body); err == nil {
+			err = v.machine.Apply(machine.Event{At: r.At, Body: body})
+		}
+		if f, ok := body.(*machine.Finished); ok && err == nil {
 			v.finished(f)
 		}
-		err = v.machine.Apply(machine.Event{At: r.At, Body: body})
 	}
 	if err != nil {
 		v.report.differ("event %d (%s): %v", r.Seq, r.Kind, err)
@@ -102,7 +106,6 @@ func (v *verifier) begin(body machine.Body) error {
 	if err != nil {
 		return fmt.Errorf("its experiment: %w", err)
 	}
-	v.turns = make([]int64, spec.Population)
 	v.machine, err = machine.New(spec, v.specOf)
 	return err
 }
@@ -110,8 +113,11 @@ func (v *verifier) begin(body machine.Body) error {
 // decided decides again, from the state that the events before have left.
 func (v *verifier) decided(seq int64, e *machine.Decided) {
 	v.report.Decisions++
-	if e.Member < 0 || e.Member >= v.machine.Spec().Population {
+	if e.Member < 0 || e.Member >= v.machine.Members() {
 		return // Apply says so
+	}
+	for len(v.turns) < v.machine.Members() {
+		v.turns = append(v.turns, 0)
 	}
 	again, err := v.again(e)
 	why := ""
@@ -174,6 +180,12 @@ func (v *verifier) finished(f *machine.Finished) {
 	}
 	if f.Segment >= 1 {
 		v.outcomes[f.Segment-1] = f.Checkpoint
+	}
+	if _, wished := v.donors[f.Segment]; wished {
+		r, _ := v.machine.Record(f.Member)
+		v.donors[f.Segment] = &machine.DonorRecord{
+			Member: f.Member, Segment: r.Segment, Score: r.Score, Samples: r.Samples, Step: r.Step, Hypers: r.Hypers,
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ func (f *exportFlags) check(out io.Writer) error {
 	case len(f.tables) > 1:
 		return errors.New("several tables need a directory: add -o OUT")
 	case f.format == "parquet" && isFile && term.IsTerminal(int(file.Fd())):
-		return errors.New("Parquet is not for a terminal: add -o OUT, or send it to a file")
+		return errors.New("a terminal cannot show Parquet: add -o OUT, or send it to a file")
 	}
 	return nil
 }

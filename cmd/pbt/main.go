@@ -57,7 +57,7 @@ func run(args []string) int {
 
 // stopsInOrder are the commands that look at their context. The others are stopped
 // by Ctrl-C as any program is: they have nothing to lose.
-var stopsInOrder = map[string]bool{"run": true, "resume": true, "replay": true, "events": true, "sim": true, "check": true, "serve": true}
+var stopsInOrder = map[string]bool{"run": true, "resume": true, "replay": true, "events": true, "sim": true, "check": true, "serve": true, "export": true}
 
 // drains are the commands that SIGTERM, which those send who take a machine away,
 // lets finish what they are at.
@@ -120,7 +120,7 @@ Exit codes: 0 done, 1 failed, 2 bad use or bad experiment file, 130 interrupted.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newInit(), newCheck(), newRun(), newResume(), newStatus(), newBest(), newSchedule(), newLineage(), newExplain(),
-		newEvents(), newServe(), newReplay(), newVerify(), newSim(), newSchema(), newVersion(),
+		newEvents(), newExport(), newWatch(), newReport(), newServe(), newReplay(), newVerify(), newSim(), newSchema(), newVersion(),
 	)
 	root.AddCommand(steering()...)
 	for _, c := range root.Commands() {

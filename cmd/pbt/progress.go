@@ -113,6 +113,9 @@ func (p *progress) tell(b machine.Body) string {
 			return fmt.Sprintf("  member %d: %s", e.Member, e.Decision.Say())
 		}
 	case *machine.Failed:
+		if e.Fault == machine.FailPreempted {
+			return fmt.Sprintf("  member %d: segment %d is given up, and will be trained again: %s", e.Member, e.Segment, firstLine(e.Error))
+		}
 		if e.Fault != machine.FailLost {
 			return fmt.Sprintf("  member %d, segment %d, attempt %d failed (%s): %s", e.Member, e.Segment, e.Attempt, e.Fault, e.Error)
 		}

@@ -35,6 +35,7 @@ type runFlags struct {
 	quiet   bool
 	verbose bool
 	web     runWebFlags
+	sinks   runSinks
 }
 
 func (f *runFlags) add(c *cobra.Command) {
@@ -121,6 +122,9 @@ func (f *runFlags) start(cmd *cobra.Command, exp *config.Experiment, source []by
 
 // config is the engine's configuration for an experiment.
 func (f *runFlags) config(cmd *cobra.Command, exp *config.Experiment) (engine.Config, *progress, error) {
+	if err := f.web.check(); err != nil {
+		return engine.Config{}, nil, err
+	}
 	newSlot, err := slotsOf(exp, f.dir, cmd.ErrOrStderr())
 	if err != nil {
 		return engine.Config{}, nil, err
@@ -132,6 +136,9 @@ func (f *runFlags) config(cmd *cobra.Command, exp *config.Experiment) (engine.Co
 	}
 	f.exp = exp
 	f.web.observe(&c)
+	if err := f.sinks.observe(&c, exp); err != nil {
+		return engine.Config{}, nil, usageError{err}
+	}
 	return c, show, nil
 }
 
@@ -163,6 +170,10 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 		show.end()
 		return errors.Join(err, e.Close(), f.web.end())
 	}
+	if err := f.sinks.begin(cmd, f.dir); err != nil {
+		show.end()
+		return errors.Join(err, e.Close(), f.web.end())
+	}
 	over := make(chan struct{})
 	go func() {
 		select {
@@ -178,6 +189,7 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 	close(over)
 	err = errors.Join(err, f.web.end())
 	show.end()
+	f.sinks.end(cmd.ErrOrStderr(), f.dir)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,9 @@ type dashboard struct {
 	base   string
 	token  string
 	done   chan error
+
+	complain io.Writer
+	full     bool // it has said that no more runs are served
 }
 
 // open begins to serve. Whoever can reach the address can ask: beyond loopback they
@@ -74,7 +77,7 @@ func (f *webFlags) open(w io.Writer) (*dashboard, error) {
 	}
 	base := baseURL(addr, cert != nil)
 	c.Used = func(path string) { fmt.Fprintf(w, "dashboard, for one more browser: %s%s\n", base, path) }
-	d := &dashboard{server: api.New(c), link: base + "/", base: base, token: c.Token, done: make(chan error, 1)}
+	d := &dashboard{server: api.New(c), link: base + "/", base: base, token: c.Token, done: make(chan error, 1), complain: w}
 	if c.Token != "" {
 		d.link = base + d.server.LoginPath()
 	}
@@ -151,6 +154,18 @@ type runWebFlags struct {
 func (f *runWebFlags) add(c *cobra.Command) {
 	f.webFlags.add(c)
 	c.Flags().BoolVar(&f.none, "no-web", false, "serve no dashboard")
+}
+
+// check finds mistakes in the flags before anything is begun.
+func (f *runWebFlags) check() error {
+	if f.none {
+		return nil
+	}
+	_, err := f.certificate()
+	if err == nil {
+		_, err = f.secret(netip.IPv6Loopback())
+	}
+	return err
 }
 
 // observe makes the engine's configuration tell the dashboard what happens.
@@ -257,8 +272,9 @@ func (d *dashboard) addNew(args []string) error {
 			continue
 		}
 		src := api.Open(dir)
-		if err := d.server.Add(src); err != nil {
-			return errors.Join(err, src.Close())
+		if err := d.server.Add(src); err != nil && !d.full {
+			d.full = true
+			fmt.Fprintf(d.complain, "pbt: %s is not served: %v\n", dir, err)
 		}
 	}
 	return nil

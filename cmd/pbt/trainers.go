@@ -186,6 +186,8 @@ func jobValues(j trainer.Job) func(name string) (string, bool) {
 		case "seed":
 			// 31 bits: what every language's generator takes
 			return strconv.FormatUint(j.Seed>>33, 10), true
+		case "weight_seed":
+			return strconv.FormatUint(j.WeightSeed>>33, 10), true
 		case "save":
 			return j.Save, true
 		case "load":

@@ -48,8 +48,8 @@ func (e *Exporter) segments(open func([]table.Column) table.Writer) error {
 			newest[d.Member] = id
 			return nil
 		}
-		if b, ok := body.(*machine.RolledBack); ok {
-			id = newest[b.Member]
+		if _, i := body.Subject(); dropsPlan(body) {
+			id = newest[i]
 		}
 		if s := waiting[id]; s != nil {
 			s.add(r.At, body)
@@ -90,11 +90,23 @@ func (s *segment) add(at int64, body machine.Body) {
 		if b.Final {
 			s.state = pbt.NodeFailed
 		}
-	case *machine.RolledBack:
-		if s.state == pbt.NodeWaiting {
+	default:
+		if dropsPlan(body) && s.state == pbt.NodeWaiting {
 			s.state = pbt.NodeDropped
 		}
 	}
+}
+
+// dropsPlan tells whether a member will not train what it was to train next: its
+// weights are gone, or somebody wants something else of it.
+func dropsPlan(body machine.Body) bool {
+	switch b := body.(type) {
+	case *machine.RolledBack, *machine.Steered:
+		return true
+	case *machine.MemberDone:
+		return b.Reason == machine.ReasonRetired
+	}
+	return false
 }
 
 func (e *Exporter) segmentColumns() []table.Column {

@@ -13,10 +13,9 @@ import (
 
 // Limits of one reading.
 const (
-	maxEvents  = 500     // of one delivery
-	maxBodies  = 4 << 20 // bytes of the bodies of one delivery; one larger body goes alone
-	maxReplay  = 5_000   // rows that are read before the journal is let go for a moment
-	keepOpened = 500     // single rows that are read before the same
+	maxEvents = 500     // of one delivery
+	maxBodies = 4 << 20 // bytes of the bodies of one delivery; one larger body goes alone
+	maxReplay = 5_000   // rows that are read before the journal is let go for a moment
 )
 
 // Source is the journal of a run that may be going on. It is opened for a moment
@@ -26,8 +25,7 @@ type Source struct {
 
 	mu      sync.Mutex // guards all below, and is held during a reading
 	resting bool
-	open    *journal.Journal // kept for single rows
-	uses    int
+	open    *journal.Journal // during a reading
 }
 
 // NewSource is the source of a journal.
@@ -64,7 +62,7 @@ func (s *Source) Close() {
 func (s *Source) shut() {
 	if s.open != nil {
 		s.open.Close() // it was only read
-		s.open, s.uses = nil, 0
+		s.open = nil
 	}
 }
 
@@ -104,32 +102,50 @@ func (s *Source) read(after int64, fn func(journal.Row) error) (more bool, err e
 	return false, err
 }
 
-// row calls fn with one row.
-func (s *Source) row(seq int64, fn func(journal.Row) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// nearby is how many rows are rather read over than the next one looked up.
+const nearby = 1000
+
+// rows calls fn with single rows, whose positions rise.
+func (s *Source) rows(wanted []int64, fn func(journal.Row) error) error {
+	for len(wanted) > 0 {
+		s.mu.Lock()
+		n, err := s.someRows(wanted[:min(len(wanted), maxEvents)], fn)
+		s.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		wanted = wanted[n:]
+	}
+	return nil
+}
+
+// someRows reads the first of the rows, those that are near each other in one go.
+func (s *Source) someRows(wanted []int64, fn func(journal.Row) error) (n int, err error) {
 	j, err := s.journal()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	found := false
-	err = j.Read(seq-1, func(r journal.Row) error {
-		if found {
-			return errEnough
+	defer s.shut()
+	for err == nil && n < len(wanted) {
+		before := n
+		err = j.Read(wanted[n]-1, func(r journal.Row) error {
+			if n == len(wanted) || wanted[n] > r.Seq+nearby {
+				return errEnough
+			}
+			if r.Seq < wanted[n] {
+				return nil
+			}
+			n++
+			return fn(r)
+		})
+		if errors.Is(err, errEnough) {
+			err = nil
 		}
-		found = true
-		return fn(r)
-	})
-	if s.uses++; s.uses >= keepOpened {
-		s.shut()
+		if err == nil && n == before {
+			err = fmt.Errorf("event %d is not in the journal", wanted[n])
+		}
 	}
-	if err == nil && !found {
-		return fmt.Errorf("event %d is not in the journal", seq)
-	}
-	if errors.Is(err, errEnough) {
-		return nil
-	}
-	return err
+	return n, err
 }
 
 // last is the position of the newest row.

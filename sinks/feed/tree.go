@@ -16,13 +16,19 @@ type tree struct {
 	seq      int64 // of the newest event in it
 	goal     pbt.Goal
 	segments []place
-	open     map[int64]*machine.Decided // planned and not over
-	newest   map[int]int64              // the newest segment of each member
-	spent    map[int]int64              // steps of each member
-	best     int64                      // segment of the best outcome, 0 for none
-	score    pbt.Score                  // of that
-	total    int64                      // steps of all members
-	row      int                        // failures since a segment finished
+	open     map[int64]*plan // planned and not over
+	newest   map[int]int64   // the newest segment of each member
+	spent    map[int]int64   // steps of each member
+	best     int64           // segment of the best outcome, 0 for none
+	score    pbt.Score       // of that
+	total    int64           // steps of all members
+	row      int             // failures since a segment finished
+}
+
+// plan is a segment that is not over.
+type plan struct {
+	*machine.Decided
+	running bool
 }
 
 // place is where a segment stands in the journal.
@@ -32,7 +38,7 @@ type place struct {
 }
 
 func newTree(goal pbt.Goal) tree {
-	return tree{goal: goal, open: map[int64]*machine.Decided{}, newest: map[int]int64{}, spent: map[int]int64{}}
+	return tree{goal: goal, open: map[int64]*plan{}, newest: map[int]int64{}, spent: map[int]int64{}}
 }
 
 // add takes in the next event.
@@ -52,9 +58,11 @@ func (t *tree) add(r journal.Row) (Event, error) {
 			return e, fmt.Errorf("event %d: segment %d follows segment %d", r.Seq, b.Segment, len(t.segments))
 		}
 		t.segments = append(t.segments, place{parent: b.Parent, decided: r.Seq})
-		t.open[b.Segment], t.newest[b.Member], e.Plan = b, b.Segment, b
+		t.open[b.Segment], t.newest[b.Member], e.Plan = &plan{Decided: b}, b.Segment, b
 	case *machine.Leased:
-		e.Plan = t.open[b.Segment]
+		if p := t.open[b.Segment]; p != nil {
+			p.running, e.Plan = true, p.Decided
+		}
 	case *machine.Finished:
 		if err := t.finished(&e, b); err != nil {
 			return e, err
@@ -62,22 +70,37 @@ func (t *tree) add(r journal.Row) (Event, error) {
 	case *machine.Failed:
 		t.failed(&e, b)
 	case *machine.RolledBack:
-		delete(t.open, t.newest[b.Member]) // it was planned from weights that are gone
+		t.drop(b.Member) // it was planned from weights that are gone
 		t.total -= b.Lost
 		t.spent[b.Member] -= b.Lost
+	case *machine.Steered:
+		t.drop(b.Member)
+	case *machine.MemberDone:
+		t.drop(b.Member)
 	case *machine.Opened:
 		t.row = 0
+		for _, p := range t.open { // whoever trained them is gone
+			p.running = false
+		}
 	}
 	_, member := body.Subject()
 	e.Total, e.Row, e.Spent = t.total, t.row, t.spent[member]
 	return e, nil
 }
 
+// drop forgets the segment that a member was to train next.
+func (t *tree) drop(member int) {
+	if p := t.open[t.newest[member]]; p != nil && !p.running {
+		delete(t.open, p.Segment)
+	}
+}
+
 func (t *tree) finished(e *Event, b *machine.Finished) error {
-	e.Plan = t.open[b.Segment]
-	if e.Plan == nil {
+	p := t.open[b.Segment]
+	if p == nil {
 		return fmt.Errorf("event %d: segment %d has finished, and was not planned", e.Seq, b.Segment)
 	}
+	e.Plan = p.Decided
 	delete(t.open, b.Segment)
 	t.segments[b.Segment-1].finished = e.Seq
 	t.total += e.Plan.Steps
@@ -93,7 +116,9 @@ func (t *tree) finished(e *Event, b *machine.Finished) error {
 }
 
 func (t *tree) failed(e *Event, b *machine.Failed) {
-	e.Plan = t.open[b.Segment]
+	if p := t.open[b.Segment]; p != nil {
+		p.running, e.Plan = false, p.Decided
+	}
 	if b.Fault != machine.FailLost && b.Fault != machine.FailPreempted {
 		t.row++
 	}
@@ -129,21 +154,24 @@ func (r *Run) Ancestry(segment int64) ([]int64, error) {
 // Outcomes reads finished segments from the journal again, in the order asked for.
 func (r *Run) Outcomes(segments []int64) ([]Outcome, error) {
 	out := make([]Outcome, len(segments))
+	where := map[int64]*Outcome{}
+	var wanted []int64
 	for i, id := range segments {
 		p := r.tree.segments[id-1]
 		if p.finished == 0 {
 			return nil, fmt.Errorf("segment %d has not finished", id)
 		}
-		if err := r.source.row(p.decided, func(row journal.Row) error { return json.Unmarshal(row.Body, &out[i].Plan) }); err != nil {
-			return nil, err
-		}
-		err := r.source.row(p.finished, func(row journal.Row) error {
-			out[i].At = row.At
-			return json.Unmarshal(row.Body, &out[i].Finished)
-		})
-		if err != nil {
-			return nil, err
-		}
+		where[p.decided], where[p.finished] = &out[i], &out[i]
+		wanted = append(wanted, p.decided, p.finished)
 	}
-	return out, nil
+	slices.Sort(wanted)
+	err := r.source.rows(wanted, func(row journal.Row) error {
+		o := where[row.Seq]
+		if machine.Kind(row.Kind) == machine.KindDecided {
+			return json.Unmarshal(row.Body, &o.Plan)
+		}
+		o.At = row.At
+		return json.Unmarshal(row.Body, &o.Finished)
+	})
+	return out, err
 }

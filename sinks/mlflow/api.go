@@ -42,6 +42,7 @@ func newAPI(uri string, getenv func(string) string) api {
 // apiError is a refusal by the server.
 type apiError struct {
 	what   string
+	number int
 	status string
 	Code   string `json:"error_code"`
 	Text   string `json:"message"`
@@ -72,7 +73,34 @@ func (a *api) post(ctx context.Context, what string, body, into any) error {
 	return a.call(ctx, http.MethodPost, what, "", text, into)
 }
 
+// A request that fails is tried again at once, since a delivery has many, and each
+// is to be sent again anyway; but not the one that makes a run: it may have been heard.
+const (
+	attempts   = 4
+	firstPause = 100 * time.Millisecond
+)
+
 func (a *api) call(ctx context.Context, method, what, query string, body []byte, into any) error {
+	for n := 0; ; n++ {
+		err := a.once(ctx, method, what, query, body, into)
+		if err == nil || !isPassing(err) || what == "runs/create" || n+1 == attempts {
+			return err
+		}
+		select {
+		case <-time.After(firstPause << n):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// isPassing tells whether a fault may be gone the next time.
+func isPassing(err error) bool {
+	var refusal *apiError
+	return !errors.As(err, &refusal) || refusal.number/100 == 5 || refusal.number == http.StatusTooManyRequests
+}
+
+func (a *api) once(ctx context.Context, method, what, query string, body []byte, into any) error {
 	r, err := http.NewRequestWithContext(ctx, method, a.base+"/api/2.0/mlflow/"+what, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("say %s to MLflow: %w", what, err)
@@ -90,7 +118,7 @@ func (a *api) call(ctx context.Context, method, what, query string, body []byte,
 		return fmt.Errorf("read MLflow's answer to %s: %w", what, err)
 	}
 	if answer.StatusCode != http.StatusOK {
-		refusal := &apiError{what: what, status: answer.Status}
+		refusal := &apiError{what: what, number: answer.StatusCode, status: answer.Status}
 		_ = json.Unmarshal(text, refusal) // what is no JSON says no more than the status
 		refusal.Text = limitedTo(refusal.Text, 300)
 		return refusal

@@ -193,12 +193,16 @@ func (s *Sink) add(of func(int) *page, e *feed.Event) {
 	case *machine.Finished:
 		s.finished(of, e, b)
 	case *machine.MemberDone:
-		stands(b.Member, map[string]string{"budget": finished}[b.Reason])
-		if b.Reason != "budget" {
-			stands(b.Member, failed)
+		stands(b.Member, failed)
+		if b.Reason == "budget" {
+			stands(b.Member, finished)
+		} else if b.Reason == machine.ReasonRetired {
+			stands(b.Member, killed)
 		}
 	case *machine.Paused:
-		stands(nobody, failed)
+		if b.By == "" { // by hand, it may go on at any time
+			stands(nobody, failed)
+		}
 	case *machine.RunEnded:
 		stands(nobody, finished)
 		for member := range s.runs {

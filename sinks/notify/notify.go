@@ -26,7 +26,8 @@ const (
 const (
 	quiet         = int64(time.Minute) // between two news of a new best
 	failuresInRow = 5                  // are trouble, and each doubling of them again
-	attempts      = 12                 // at one message, over some ten minutes, before it is given up
+	attempts      = 12                 // at one message at least, before it is given up,
+	giveUpAfter   = 15 * time.Minute   // and so long
 	sendTime      = 30 * time.Second   // for one attempt
 )
 
@@ -58,6 +59,7 @@ type Sink struct {
 	run    *feed.Run
 	state  state
 	tries  int // at the next message
+	since  time.Time
 }
 
 // state is what the cursor keeps.
@@ -118,11 +120,14 @@ func (s *Sink) send(ctx context.Context, m *Message) error {
 		s.tries = 0
 		return nil
 	}
-	if s.tries++; s.tries < attempts || ctx.Err() != nil {
+	if s.tries++; s.tries == 1 {
+		s.since = time.Now()
+	}
+	if s.tries < attempts || time.Since(s.since) < giveUpAfter || ctx.Err() != nil {
 		return err
 	}
+	s.warn(fmt.Sprintf("%q was not told after %d attempts: %v", m.Message, s.tries, err))
 	s.tries = 0
-	s.warn(fmt.Sprintf("%q was not told after %d attempts: %v", m.Message, attempts, err))
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/machine"
@@ -35,15 +35,18 @@ type Sink struct {
 	dir   string
 	run   *feed.Run
 	state state
-	stale string // the best run's old file, which goes once the cursor knows of the new one
+	path  map[int64][]byte // the records of the segments in the best run
+	stale string           // the best run's old file, which goes once the cursor knows of the new one
+
+	restUntil time.Time // when the best run may be stitched again
 }
 
 // state is what the cursor keeps for the sink.
 type state struct {
-	Files   map[string]int64  `json:"files"`   // lengths, by paths within the directory
-	Best    int64             `json:"best"`    // the segment that the best run ends with
-	Version int               `json:"version"` // of the best run's file
-	Texts   map[string]string `json:"texts,omitempty"`
+	Files   map[string]int64  `json:"files"`           // lengths, by paths within the directory
+	Best    int64             `json:"best"`            // the segment that the best run ends with
+	Version int               `json:"version"`         // of the best run's file
+	Texts   map[string]string `json:"texts,omitempty"` // the newest of each member's run
 }
 
 // New returns a sink that writes into a directory of its own.
@@ -148,7 +151,7 @@ func (s *Sink) Deliver(ctx context.Context, events []feed.Event) (json.RawMessag
 		s.add(out, &next, &events[i])
 	}
 	old := ""
-	if best := s.run.Best(); best != next.Best {
+	if best := s.run.Best(); best != next.Best && s.due(events) {
 		var err error
 		if old, err = s.stitch(out, &next, best); err != nil {
 			return nil, err
@@ -191,16 +194,21 @@ func (s *Sink) add(out pages, next *state, e *feed.Event) {
 	switch b := e.Body.(type) {
 	case *machine.Finished:
 		name := s.fileOf(memberRun(b.Member), 1)
-		out.put(next, name, e.At, summary(e.At, b.Spent, s.values(next, name, b, e.Plan.Hypers)...))
+		out.put(next, name, e.At, summary(e.At, b.Spent, values(b, e.Plan.Hypers, func(hyper, text string) bool {
+			key := name + " " + hyper
+			changed := next.Texts[key] != text
+			next.Texts[key] = text
+			return changed
+		})...))
 	case *machine.RolledBack: // the steps from there on are trained again
 		name := s.fileOf(memberRun(b.Member), 1)
 		out.put(next, name, e.At, sessionBegins(e.At, e.Spent+1))
 	}
 }
 
-// values are a segment's numbers, and the texts among its hyperparameters where
-// they have changed.
-func (s *Sink) values(next *state, file string, b *machine.Finished, h pbt.Hypers) [][]byte {
+// values are a segment's numbers, and of the texts among its hyperparameters those
+// that are wanted.
+func values(b *machine.Finished, h pbt.Hypers, wants func(name, text string) bool) [][]byte {
 	values := [][]byte{scalar(scoreTag, float64(b.Score))}
 	for _, name := range slices.Sorted(maps.Keys(b.Metrics)) {
 		values = append(values, scalar(metricTag+name, float64(b.Metrics[name])))
@@ -208,19 +216,35 @@ func (s *Sink) values(next *state, file string, b *machine.Finished, h pbt.Hyper
 	for name, v := range h.All() {
 		if x, ok := feed.Number(v); ok {
 			values = append(values, scalar(hyperTag+name, x))
-		} else if t, _ := v.Text(); next.Texts[file+" "+name] != t {
-			next.Texts[file+" "+name] = t
+		} else if t, _ := v.Text(); wants(name, t) {
 			values = append(values, words(hyperTag+name, t))
 		}
 	}
 	return values
 }
 
+// maxShare is how much of the time may go into stitching: where the lineage of the
+// best changes all the time, its run is brought up to date less often.
+const maxShare = 10
+
+// due tells whether the best run is to be brought up to date: at the end, always.
+func (s *Sink) due(events []feed.Event) bool {
+	switch events[len(events)-1].Body.(type) {
+	case *machine.Closed, *machine.RunEnded, *machine.Paused:
+		return true
+	}
+	return !time.Now().Before(s.restUntil)
+}
+
 // stitch brings the run of the best weights up to date: it goes on where the new
 // best descends from the old one, else it is written anew. It returns the file that
 // is out of date then.
 func (s *Sink) stitch(out pages, next *state, best int64) (old string, err error) {
+	begun := time.Now()
 	path, err := s.run.Ancestry(best)
+	if err == nil {
+		err = s.remember(path)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -230,26 +254,46 @@ func (s *Sink) stitch(out pages, next *state, best int64) (old string, err error
 	} else {
 		if next.Version > 0 {
 			old = s.fileOf(bestRun, next.Version)
-			maps.DeleteFunc(next.Texts, func(k, _ string) bool { return strings.HasPrefix(k, old+" ") })
 		}
 		next.Version++
 	}
-	outcomes, err := s.run.Outcomes(fresh)
-	if err != nil {
-		return "", err
-	}
 	name := s.fileOf(bestRun, next.Version)
 	if old != "" {
-		out.put(next, name, outcomes[0].At, sessionBegins(outcomes[0].At, 0))
+		out.put(next, name, s.run.Started, sessionBegins(s.run.Started, 0))
+	}
+	for _, id := range fresh {
+		out.put(next, name, s.run.Started, s.path[id])
+	}
+	next.Best = best
+	s.restUntil = time.Now().Add(maxShare * time.Since(begun))
+	return old, nil
+}
+
+// remember makes the records of a path be in s.path, and no others.
+func (s *Sink) remember(path []int64) error {
+	records := make(map[int64][]byte, len(path))
+	var unknown []int64
+	for _, id := range path {
+		if r, ok := s.path[id]; ok {
+			records[id] = r
+		} else {
+			unknown = append(unknown, id)
+		}
+	}
+	outcomes, err := s.run.Outcomes(unknown)
+	if err != nil {
+		return err
 	}
 	for i := range outcomes {
 		o := &outcomes[i]
-		values := append(s.values(next, name, &o.Finished, o.Plan.Hypers), scalar("member", float64(o.Member)))
-		out.put(next, name, o.At, summary(o.At, o.Step, values...))
+		values := append(values(&o.Finished, o.Plan.Hypers, always), scalar("member", float64(o.Member)))
+		records[unknown[i]] = summary(o.At, o.Step, values...)
 	}
-	next.Best = best
-	return old, nil
+	s.path = records
+	return nil
 }
+
+func always(string, string) bool { return true }
 
 // append writes bytes behind the length that a file should have.
 func (s *Sink) append(name string, length int64, data []byte) (int64, error) {
