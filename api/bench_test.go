@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -110,12 +111,9 @@ func watch(b *testing.B, src *Source, readers int, events *atomic.Int64) func() 
 				return
 			}
 			defer res.Body.Close()
-			buffer := make([]byte, 64<<10)
-			for {
-				n, err := res.Body.Read(buffer)
-				events.Add(int64(bytes.Count(buffer[:n], []byte("\nid: "))))
-				if err != nil {
-					return
+			for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+				if bytes.HasPrefix(lines.Bytes(), []byte("id: ")) {
+					events.Add(1)
 				}
 			}
 		})

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -209,18 +208,6 @@ func eventually(t testing.TB, what string, holds func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-}
-
-// notes collects what a server complains about.
-type notes struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (n *notes) log(format string, args ...any) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.lines = append(n.lines, fmt.Sprintf(format, args...))
 }
 
 // TestMain looks, after all tests, for goroutines that a server has left behind.

@@ -105,14 +105,11 @@ func (p *param) describe() object {
 	case p.text:
 		schema["type"], schema["minLength"] = "string", 1
 	case p.list:
-		schema["type"], schema["items"] = "array", object{"enum": p.choices}
+		schema["type"], schema["items"], schema["minItems"] = "array", object{"enum": p.choices}, 1
 	case p.choices != nil:
 		schema["enum"] = p.choices
 	default:
-		schema["type"], schema["minimum"] = "integer", p.min
-		if p.max < math.MaxInt64 {
-			schema["maximum"] = p.max
-		}
+		schema["type"], schema["minimum"], schema["maximum"] = "integer", p.min, p.max
 	}
 	if p.def != nil {
 		schema["default"] = p.def
@@ -130,10 +127,10 @@ func (p *param) describe() object {
 // commands describes a command: one shape for each verb.
 func (d *describer) commands() object {
 	fields := object{
-		"reason": object{"type": "string", "maxLength": maxReason / 4}, "now": object{"type": "boolean"},
+		"reason": object{"type": "string", "maxLength": maxReason}, "now": object{"type": "boolean"},
 		"member": object{"type": "integer", "minimum": 0, "maximum": math.MaxInt32}, "segment": object{"type": "integer", "minimum": 1, "maximum": maxWhole},
 		"hypers": object{"type": "object", "additionalProperties": valueSchema, "minProperties": 1},
-		"set":    object{"type": "object", "minProperties": 1, "maxProperties": maxSetting}, "dir": object{"type": "string", "minLength": 1, "maxLength": maxDir / 4},
+		"set":    object{"type": "object", "minProperties": 1, "maxProperties": maxSetting}, "dir": object{"type": "string", "minLength": 1, "maxLength": maxDir},
 	}
 	var shapes []object
 	for _, verb := range verbs() {

@@ -181,7 +181,7 @@ const maxWhole = 1<<53 - 1
 
 var (
 	runParam     = param{name: "run", inPath: true, text: true, doc: "the run's id"}
-	segmentParam = param{name: "n", inPath: true, min: 1, max: math.MaxInt64, doc: "segment"}
+	segmentParam = param{name: "n", inPath: true, min: 1, max: maxWhole, doc: "segment"}
 	pointsParam  = param{name: "points", min: 2, max: view.MaxPoints, doc: "points of a line, at most; fewer where there are many lines"}
 	byParam      = param{name: "by", choices: []string{view.ByLineage, view.ByMember}, def: view.ByLineage, doc: "a line for each member's own segments, or along the ancestry of the weights that it holds"}
 	memberParam  = param{name: "member", min: 0, max: math.MaxInt32, doc: "only this member's"}
@@ -219,7 +219,7 @@ var routes = []route{
 		{name: "n", min: 1, max: view.MaxBest, def: 1, doc: "how many"},
 	}},
 	{path: "/runs/{run}/schedule", doc: "The hyperparameters along a segment's ancestry: what PBT found.", answer: Schedule{}, handle: (*request).schedule, params: []param{
-		{name: "segment", min: 1, max: math.MaxInt64, doc: "the segment; the best one if it is left out"},
+		{name: "segment", min: 1, max: maxWhole, doc: "the segment; the best one if it is left out"},
 		{name: "format", choices: []string{"json", "csv", "yaml", "python"}, def: "json", doc: "what to answer with"},
 	}, texts: []string{"text/csv", "application/yaml", "text/x-python"}},
 	{path: "/runs/{run}/curves", doc: "Scores over steps or time.", answer: view.Curves{}, cached: true, handle: (*request).curves, params: []param{

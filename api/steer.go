@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/seed-7a1a2db0/pbt"
 )
@@ -78,7 +79,7 @@ func verbs() []string {
 
 // Limits of a command.
 const (
-	maxReason  = 1000 // bytes
+	maxReason  = 1000 // characters
 	maxDir     = 4096
 	maxSetting = 1000
 )
@@ -156,9 +157,9 @@ func (c *Command) check() error {
 		return fmt.Errorf("segment: there is no segment %d", c.Segment)
 	case c.Verb == VerbSet && c.Hypers.Len() == 0:
 		return errors.New("hypers: nothing is to be set")
-	case len(c.Reason) > maxReason:
-		return fmt.Errorf("reason: %d bytes, at most %d are allowed", len(c.Reason), maxReason)
-	case len(c.Dir) > maxDir || c.Verb == VerbBranch && (c.Dir == "" || strings.ContainsRune(c.Dir, 0)):
+	case utf8.RuneCountInString(c.Reason) > maxReason:
+		return fmt.Errorf("reason: %d characters, at most %d are allowed", utf8.RuneCountInString(c.Reason), maxReason)
+	case utf8.RuneCountInString(c.Dir) > maxDir || c.Verb == VerbBranch && (c.Dir == "" || strings.ContainsRune(c.Dir, 0)):
 		return errors.New("dir: want the new run's directory")
 	case c.Verb == VerbChange && len(c.Set) == 0:
 		return errors.New("set: nothing is to be changed")

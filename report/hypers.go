@@ -67,7 +67,7 @@ func (r *report) panels() (panels []panel, left int, err error) {
 	free = free[:len(free)-left]
 	each := maxValues / max(1, len(free)*min(maxLines, r.sum.Population))
 	for _, d := range free {
-		c, err := r.run.Hyper(d.Name, view.ByMember, max(2, each))
+		c, err := r.run.Hyper(d.Name, view.ByMember, max(2, min(maxPoints, each)))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -103,7 +103,7 @@ func (r *report) schedule(d *view.HyperDef) (s view.Steps) {
 	if n := len(r.stages); n > 0 {
 		s.X, s.Y = append(s.X, r.stages[n-1].To), append(s.Y, view.Number(last))
 	}
-	s.X, s.Y = thin(s.X, view.MaxPoints), thin(s.Y, view.MaxPoints)
+	s.X, s.Y = thin(s.X, maxPoints), thin(s.Y, maxPoints)
 	return s
 }
 

@@ -201,7 +201,7 @@ func (r *report) drawBars(p *pen, bars []bar, thick float64) {
 			continue
 		}
 		p.b.WriteString("<g><title>")
-		p.escape(fmt.Sprintf("member %d, segments %d–%d, steps %s–%s, score %s", n.s.Member, n.s.First, n.s.Last, thousands(n.s.From), thousands(n.s.To), scoreText(n.s.Score)))
+		p.escape(fmt.Sprintf("member %d, segments %d … %d, steps %s–%s, score %s", n.s.Member, n.s.First, n.s.Last, thousands(n.s.From), thousands(n.s.To), scoreText(n.s.Score)))
 		p.b.WriteString("</title>")
 		p.rect(n.x0, n.y-thick/2, max(1, n.x1-n.x0-gap), thick, p.hues[hue], alphas[kind], min(3, thick/2))
 		p.b.WriteString("</g>\n")

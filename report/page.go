@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/view"
@@ -281,7 +280,7 @@ func (r *report) best() (rows []bestRow) {
 		if name == "" {
 			name = "gone"
 		}
-		rows = append(rows, bestRow{fmt.Sprint(i + 1), scoreText(&b.Score), fmt.Sprint(b.Member), fmt.Sprint(b.Segment), thousands(b.Step), name})
+		rows = append(rows, bestRow{fmt.Sprint(i + 1), scoreCell(&b.Score), fmt.Sprint(b.Member), fmt.Sprint(b.Segment), thousands(b.Step), name})
 	}
 	return rows
 }
@@ -328,19 +327,11 @@ func (r *report) members() (memberTable, error) {
 		if m.Rank > 0 {
 			rank = fmt.Sprint(m.Rank)
 		}
-		row := memberRow{rank, fmt.Sprint(m.ID), string(m.State), scoreText(m.Score), thousands(m.Step), fmt.Sprint(m.Root), thousands(m.Failures + m.Lost), nil}
+		row := memberRow{rank, fmt.Sprint(m.ID), string(m.State), scoreCell(m.Score), thousands(m.Step), fmt.Sprint(m.Root), thousands(m.Failures + m.Lost), nil}
 		for _, name := range t.Names {
-			row.Cells = append(row.Cells, hyperText(m.Hypers, name))
+			row.Cells = append(row.Cells, valueCell(m.Hypers, name))
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	return t, nil
-}
-
-func hyperText(h pbt.Hypers, name string) string {
-	v, ok := h.Get(name)
-	if !ok {
-		return none
-	}
-	return clip(valueText(v), 40)
 }

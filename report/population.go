@@ -17,10 +17,10 @@ type branch struct {
 
 // population draws score against step: a line for each lineage, an arc for each copy.
 func (r *report) population(width float64) *figure {
-	c := r.run.Curves(view.ByMember, view.XStep, view.MaxPoints)
+	c := r.run.Curves(view.ByMember, view.XStep, maxPoints)
 	lines, ok := r.branches(&c)
 	if !ok { // too many to draw them all
-		c = r.run.Curves(view.ByLineage, view.XStep, view.MaxPoints)
+		c = r.run.Curves(view.ByLineage, view.XStep, maxPoints)
 		lines = lines[:0]
 		for _, s := range c.Series {
 			lines = append(lines, branch{s.Root, true, floats(s.X), floats(s.Y)})
@@ -76,7 +76,7 @@ func (r *report) populationKeys(p *pen, copies bool) []key {
 	if r.chosen != nil {
 		keys = append(keys, p.lineKey("history of "+r.leader(), stroke{color: r.hue(r.lead), width: 2.6}))
 	}
-	keys = append(keys, p.lineKey("a lineage, in the colour of its first member", stroke{color: p.hues[2], width: 1.3}))
+	keys = append(keys, p.lineKey("a lineage, coloured by its first member", stroke{color: p.hues[2], width: 1.3}))
 	if copies {
 		keys = append(keys, key{"a copy", 12, func(x, y float64) {
 			var k track
@@ -86,7 +86,7 @@ func (r *report) populationKeys(p *pen, copies bool) []key {
 	}
 	return append(keys, p.lineKey("best so far", stroke{color: p.ink, width: 1, dash: "5 3", alpha: 0.8}),
 		p.lineKey("median", stroke{color: p.muted, width: 1.5, dash: "1 4"}),
-		key{"middle 50 % and 80 % of outcomes", 18, func(x, y float64) {
+		key{"middle 50 %, 80 %", 18, func(x, y float64) {
 			p.rect(x, y-6, 18, 12, p.band, 0.2, 2)
 			p.rect(x, y-3, 18, 6, p.band, 0.3, 0)
 		}})

@@ -30,7 +30,8 @@ const (
 	maxPath    = 400     // points of the highlighted line
 	maxLines   = 250     // of a hyperparameter's figure
 	maxHypers  = 24      // panels
-	maxValues  = 120_000 // points of all panels together
+	maxPoints  = 600     // of one line: a page is no wider
+	maxValues  = 60_000  // points of all panels together
 	maxTitle   = 200     // characters
 	maxSource  = 200_000 // characters of the experiment file
 	maxStages  = 120     // rows of a schedule

@@ -26,15 +26,24 @@ func (s *scale) at(v float64) float64 {
 	return s.a + (s.b-s.a)*((v/2-s.lo/2)/(s.hi/2-s.lo/2)) // halves: the whole range may be too wide for a float
 }
 
+// tame keeps a value within what can be reckoned with.
+func tame(x float64) float64 {
+	const most, least = 1e300, 1e-300
+	if math.Abs(x) < least {
+		return 0
+	}
+	return min(most, max(-most, x))
+}
+
 // linear is a scale with about so many ticks. A range without width is given some.
 func linear(lo, hi, a, b float64, ticks int) *scale {
 	if !finite(lo) || !finite(hi) {
 		lo, hi = 0, 1
 	}
-	if lo > hi {
+	if lo, hi = tame(lo), tame(hi); lo > hi {
 		lo, hi = hi, lo
 	}
-	if room := math.Max(math.Abs(lo), math.Abs(hi)) * 1e-12; hi-lo <= room {
+	if room := max(math.Abs(lo)*1e-12, math.Abs(hi)*1e-12, 1e-300); hi-lo <= room {
 		room = max(5*math.Abs(lo)/100, 1e-300)
 		if lo == 0 {
 			room = 0.5
@@ -48,10 +57,10 @@ func linear(lo, hi, a, b float64, ticks int) *scale {
 
 // logarithmic is a scale by logarithms, or a linear one if that cannot be.
 func logarithmic(lo, hi, a, b float64, ticks int) *scale {
-	if !finite(lo) || !finite(hi) || lo <= 0 || hi < lo {
+	if !finite(lo) || !finite(hi) || tame(lo) <= 0 || hi < lo {
 		return linear(lo, hi, a, b, ticks)
 	}
-	if hi/lo < 1+1e-9 {
+	if lo, hi = tame(lo), tame(hi); hi/lo < 1+1e-9 {
 		lo, hi = lo/1.5, hi*1.5
 	}
 	s := &scale{lo: lo, hi: hi, a: a, b: b, log: true, ticks: logTicks(lo, hi, ticks), format: plain}
@@ -64,7 +73,7 @@ func logarithmic(lo, hi, a, b float64, ticks int) *scale {
 // padded is a scale with a little room above and below, so that lines do not touch the frame.
 func padded(lo, hi float64, log bool, a, b float64, ticks int) *scale {
 	const room = 0.04
-	if log && lo > 0 {
+	if log && tame(lo) > 0 && finite(hi/lo) {
 		f := math.Pow(hi/lo, room)
 		return logarithmic(lo/f, hi*f, a, b, ticks)
 	}
@@ -219,9 +228,11 @@ var timeSteps = []float64{1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 
 
 // elapsed is a scale in seconds since the start.
 func elapsed(hi, a, b float64, ticks int) *scale {
-	if !finite(hi) || hi <= 0 {
-		hi = 1e-3
+	const least, most = 1e-3, 1e12
+	if math.IsNaN(hi) {
+		hi = least
 	}
+	hi = min(most, max(least, hi))
 	step := timeSteps[len(timeSteps)-1]
 	for i := len(timeSteps) - 1; i >= 0 && hi/timeSteps[i] <= float64(ticks); i-- {
 		step = timeSteps[i]
@@ -230,7 +241,7 @@ func elapsed(hi, a, b float64, ticks int) *scale {
 		step = math.Ceil(hi/step/float64(ticks)) * step
 	}
 	s := &scale{hi: hi, a: a, b: b, format: func(v float64) string { return clock(v, step) }}
-	for k := 0.0; k*step <= hi*(1+1e-9); k++ {
+	for k := 0.0; k <= maxTicks && k*step <= hi; k++ {
 		s.ticks = append(s.ticks, k*step)
 	}
 	return s

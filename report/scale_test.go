@@ -27,13 +27,13 @@ func TestTicks(t *testing.T) {
 		{0, 1, false, "0 0.2 0.4 0.6 0.8 1.0"},
 		{0, 8000, false, "0 2000 4000 6000 8000"},
 		{0, 20000, false, "0 5k 10k 15k 20k"},
-		{0, 3.5e6, false, "0 1M 2M 3M"},
+		{0, 3.5e6, false, "0 0.5M 1M 1.5M 2M 2.5M 3M 3.5M"},
 		{-5, 0.2, false, "−5 −4 −3 −2 −1 0"},
-		{0.1234, 0.1241, false, "0.1234 0.1236 0.1238 0.1240"},
+		{0.1234, 0.1241, false, "0.1234 0.1235 0.1236 0.1237 0.1238 0.1239 0.1240 0.1241"},
 		{1e-7, 9e-7, false, "2e-7 4e-7 6e-7 8e-7"},
-		{1e9, 1e9 + 4, false, "1000000000 1000000001 1000000002 1000000003 1000000004"},
-		{0, 5e-324, false, "0"},
-		{3, 3, false, "2.9 3.0 3.1"},
+		{1e9, 1e9 + 4, false, "1e9 1.000000001e9 1.000000002e9 1.000000003e9 1.000000004e9"},
+		{0, 5e-324, false, "−0.4 −0.2 0 0.2 0.4"},
+		{3, 3, false, "2.85 2.90 2.95 3.00 3.05 3.10 3.15"},
 		{0, 0, false, "−0.4 −0.2 0 0.2 0.4"},
 		{5, 1, false, "1 2 3 4 5"},
 		{nan, 1, false, "0 0.2 0.4 0.6 0.8 1.0"},
@@ -101,7 +101,7 @@ func checkTicks(t *testing.T, name string, s *scale) {
 
 func TestElapsed(t *testing.T) {
 	for hi, want := range map[float64]string{
-		0: "0 1 ms", 0.4: "0 100 ms 200 ms 300 ms 400 ms", 3: "0 1 s 2 s 3 s", 34: "0 10 s 20 s 30 s", 75: "0 15 s 30 s 45 s 1:00 1:15", 200: "0 1 min 2 min 3 min",
+		0: "0 1 ms", 0.4: "0 0.1 s 0.2 s 0.3 s 0.4 s", 3: "0 1 s 2 s 3 s", 34: "0 10 s 20 s 30 s", 75: "0 15 s 30 s 45 s 1:00 1:15", 200: "0 1 min 2 min 3 min",
 		7300: "0 30 min 1:00 h 1:30 h 2:00 h", 50000: "0 3 h 6 h 9 h 12 h", 400000: "0 1 d 2 d 3 d 4 d",
 	} {
 		if got := shown(elapsed(hi, 0, 100, 5)); got != want {
@@ -117,6 +117,11 @@ func TestNumbers(t *testing.T) {
 	} {
 		if got := number(v, 4); got != want {
 			t.Errorf("%g is written %q, want %q", v, got, want)
+		}
+	}
+	for v, want := range map[float64]string{1.2: "1.200", 0.11912: "0.1191", -0.00625: "−0.006250", 123: "123.0", 9999.7: "10000", 20000: "20,000", 0: "0", 1e-9: "1e-9", 0.99999: "1.000"} {
+		if got := aligned(v, 4); got != want {
+			t.Errorf("%g is written %q in a column, want %q", v, got, want)
 		}
 	}
 	if number(math.NaN(), 4) != "NaN" || scoreText(nil) != none {

@@ -39,12 +39,9 @@ func (r *report) scheduleTable() scheduleTable {
 	for i, s := range stages {
 		row := stageRow{thousands(s.From), thousands(s.To), fmt.Sprint(s.Member), fmt.Sprint(s.Segment), nil}
 		for _, name := range t.Names {
-			c := cell{Text: none}
-			v, ok := s.Hypers.Get(name)
-			if ok {
-				c.Text = clip(valueText(v), 40)
-			}
+			c := cell{Text: valueCell(s.Hypers, name)}
 			if i > 0 {
+				v, ok := s.Hypers.Get(name)
 				before, had := stages[i-1].Hypers.Get(name)
 				c.Changed = ok != had || before != v
 			}

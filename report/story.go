@@ -28,7 +28,7 @@ func (r *report) story() []string {
 }
 
 func (r *report) sayLeader() string {
-	what := ""
+	what := "a score of "
 	if m := visible(r.sum.Metric); m != "" && m != "score" && len(m) <= 24 {
 		what = m + " "
 	}

@@ -58,6 +58,37 @@ func valueText(v pbt.Value) string {
 	return number(x, 3)
 }
 
+// aligned writes a number of a column: zeros at its end stay, so that digits stand
+// below each other.
+func aligned(v float64, digits int) string {
+	if a := math.Abs(v); !finite(v) || a >= 1e4 || a < 1e-4 {
+		return number(v, digits)
+	}
+	v = round(v, digits)
+	return minus(strconv.FormatFloat(v, 'f', max(0, digits-1-int(math.Floor(math.Log10(math.Abs(v))+1e-9))), 64))
+}
+
+// scoreCell is a score in a column.
+func scoreCell(s *pbt.Score) string {
+	if s == nil {
+		return none
+	}
+	return aligned(float64(*s), 4)
+}
+
+// valueCell is a hyperparameter in a column.
+func valueCell(h pbt.Hypers, name string) string {
+	v, ok := h.Get(name)
+	if !ok {
+		return none
+	}
+	if v.Kind() == pbt.KindFloat {
+		x, _ := v.Float()
+		return aligned(x, 3)
+	}
+	return clip(valueText(v), 40)
+}
+
 // thousands writes 12,400.
 func thousands(n int64) string {
 	s := strconv.FormatInt(n, 10)

@@ -18,6 +18,8 @@
 //   - weights in a worker's memory only are continued by that worker and copied by
 //     nobody; when they are lost, the member falls back on what was last saved of
 //     it, and what it trains again is given back to the budget;
+//   - what a person wishes is what the next decision does, once; a pause is no time; who
+//     is retired is compared with nobody; what makes no sense changes nothing;
 //   - every lease ends in time, and every run comes to an end.
 //
 // A checkpoint here is the hash of everything its weights were ever trained with,
@@ -25,6 +27,6 @@
 //
 // Where to read: [Run] draws a plan for a seed (plan.go, faults.go); world.go is
 // time and the network; coordinator.go and worker.go are the two programs, and
-// memory.go is what a worker remembers; book.go and check.go know what must hold; agree.go compares with pbt.Train and
-// runs with each other.
+// memory.go is what a worker remembers; pilot.go is who steers; book.go and check.go know
+// what must hold; agree.go compares with pbt.Train and runs with each other.
 package sim

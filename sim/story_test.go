@@ -111,6 +111,8 @@ func (s *story) play(verb string, args []string) {
 		}
 		s.keeps[worker] = t
 		s.refusal(s.handle(r))
+	case "hold", "resume", "kill", "set", "copy", "restart-member", "inject", "retire", "pin", "unpin":
+		s.refusal(s.handle(s.byHand(verb, args)))
 	case "die": // its process, and its memory with it
 		delete(s.keeps, worker)
 	case "fail":
@@ -128,7 +130,7 @@ func (s *story) play(verb string, args []string) {
 		s.m = m
 		s.handle(machine.Open{})
 	case "members":
-		for i := range s.spec.Population {
+		for i := range s.m.Members() {
 			v := s.m.Member(i)
 			score := math.NaN()
 			if v.Score != nil {
@@ -139,6 +141,44 @@ func (s *story) play(verb string, args []string) {
 	default:
 		s.t.Fatalf("%q is nothing that happens", verb)
 	}
+}
+
+// byHand is what a person says.
+func (s *story) byHand(verb string, args []string) machine.Input {
+	number := func(at int) int {
+		n, err := strconv.Atoi(args[at])
+		s.must(err)
+		return n
+	}
+	lr := func(at int) pbt.Hypers {
+		x, err := strconv.ParseFloat(args[at], 64)
+		s.must(err)
+		return pbt.MakeHypers("lr", pbt.Float(x))
+	}
+	donor := func(at int) pbt.Wish { // a member's record
+		r, _ := s.m.Record(number(at))
+		return pbt.Wish{Donor: &r, From: number(at)}
+	}
+	switch verb {
+	case "hold":
+		return machine.Hold{By: "me"}
+	case "resume":
+		return machine.Resume{By: "me"}
+	case "kill":
+		return machine.Kill{Member: number(0), By: "me"}
+	case "set":
+		return machine.Steer{Member: number(0), Wish: pbt.Wish{Set: lr(1)}}
+	case "copy":
+		return machine.Steer{Member: number(0), Wish: donor(1)}
+	case "restart-member":
+		return machine.Steer{Member: number(0), Wish: pbt.Wish{Restart: true}}
+	case "inject":
+		fresh := lr(0)
+		return machine.Inject{Wish: pbt.Wish{Fresh: &fresh}}
+	case "retire":
+		return machine.Retire{Member: number(0), By: "me"}
+	}
+	return machine.Pin{Segment: int64(number(0)), Off: verb == "unpin"}
 }
 
 func (s *story) must(err error) {
@@ -235,7 +275,13 @@ func describe(body machine.Body) string {
 	case *machine.RunEnded:
 		return fmt.Sprintf("%s: %s", body.Kind(), e.Reason)
 	case *machine.Paused:
-		return fmt.Sprintf("%s: %s", body.Kind(), e.Reason)
+		return strings.TrimSpace(fmt.Sprintf("%s: %s %s", body.Kind(), e.Reason, e.By))
+	case *machine.Steered:
+		return fmt.Sprintf("%s: member %d, %s %d", body.Kind(), member, e.Verb, segment)
+	case *machine.MemberAdded:
+		return fmt.Sprintf("%s: member %d, %s %d", body.Kind(), e.Member, e.Verb, segment)
+	case *machine.Pinned:
+		return fmt.Sprintf("%s: segment %d, off: %t", body.Kind(), segment, e.Off)
 	}
 	return string(body.Kind())
 }

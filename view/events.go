@@ -73,7 +73,10 @@ func (e *Event) say(body machine.Body) {
 		e.Say = fmt.Sprintf("pbt %s on %s took the run (process %d)", b.Version, b.Host, b.PID)
 		e.Data = map[string]any{"host": b.Host, "pid": b.PID, "version": b.Version}
 	case *machine.SpecChanged:
-		e.Say = byWhom("settings changed: "+strings.Join(b.Changed, ", "), b.By)
+		e.Say = "settings changed: " + strings.Join(b.Changed, ", ")
+		if b.By != "" {
+			e.Say = byHand(e.Say, b.By)
+		}
 		e.Data = map[string]any{"changed": b.Changed, "by": b.By}
 	case *machine.Decided:
 		e.sayDecided(b)
@@ -94,41 +97,13 @@ func (e *Event) say(body machine.Body) {
 		e.Say = fmt.Sprintf("member %d falls back on segment %d: %s; %d steps are trained again", b.Member, b.Segment, b.Why, b.Lost)
 		e.Data = map[string]any{"lost": b.Lost, "segments": b.Segments}
 	case *machine.MemberDone:
-		e.Say = fmt.Sprintf("member %d has spent its budget", b.Member)
-		switch b.Reason {
-		case "budget":
-		case machine.ReasonRetired:
-			e.Say = fmt.Sprintf("member %d is retired: it trains no more", b.Member)
-		default:
-			e.Level = LevelError
-			e.Say = fmt.Sprintf("member %d trains no more: %s", b.Member, b.Reason)
-		}
-		e.Data = map[string]any{"reason": b.Reason}
+		e.sayDone(b)
 	case *machine.Ending:
 		e.Say = "no more segments are handed out: " + b.Reason
 	case *machine.RunEnded:
 		e.Say, e.Level = "the run ended: "+b.Reason, LevelGood
 	case *machine.Paused:
-		e.Say, e.Level = "the run paused: "+b.Reason, LevelError
-		if b.By != "" {
-			e.Say, e.Level = byWhom("the run is paused: "+b.Reason, b.By), LevelInfo
-		}
-		e.Data = map[string]any{"reason": b.Reason, "by": b.By}
-	case *machine.Resumed:
-		e.Say = byWhom("the run goes on", b.By)
-		e.Data = map[string]any{"by": b.By}
-	case *machine.Steered:
-		e.saySteered(b, fmt.Sprintf("member %d", b.Member))
-	case *machine.MemberAdded:
-		added := int64(b.Member)
-		e.Member = &added
-		e.saySteered(&b.Steered, fmt.Sprintf("member %d is new and", b.Member))
-	case *machine.Pinned:
-		e.Say = byWhom(fmt.Sprintf("the checkpoint of segment %d is kept", b.Segment), b.By)
-		if b.Off {
-			e.Say = byWhom(fmt.Sprintf("the checkpoint of segment %d need not be kept", b.Segment), b.By)
-		}
-		e.Data = map[string]any{"off": b.Off, "by": b.By}
+		e.sayPaused(b)
 	case *machine.Closed:
 		e.Say = "the process let the run go: " + b.Reason
 	default:
@@ -144,6 +119,8 @@ func (e *Event) saySteering(body machine.Body) {
 		e.Say = byHand(fmt.Sprintf("member %d: %s", b.Member, wishInWords(b)), b.By)
 		e.Data = map[string]any{"verb": b.Verb, "by": b.By, "hypers": b.Hypers}
 	case *machine.MemberAdded:
+		added := int64(b.Member)
+		e.Member = &added // when it was written there was no such member yet
 		e.Say = byHand(fmt.Sprintf("member %d joins: %s", b.Member, wishInWords(&b.Steered)), b.By)
 		e.Data = map[string]any{"verb": b.Verb, "by": b.By, "member": b.Member, "hypers": b.Hypers}
 	case *machine.Pinned:
@@ -177,31 +154,25 @@ func byHand(what, by string) string {
 	return what + " (by " + by + ")"
 }
 
-// saySteered says what somebody wants of a member.
-func (e *Event) saySteered(b *machine.Steered, who string) {
-	e.Data = map[string]any{"verb": b.Verb, "by": b.By}
-	what := "changes course"
-	switch {
-	case b.Donor != nil:
-		what = fmt.Sprintf("is to go on from segment %d of member %d (%s)", b.Donor.Segment, b.Donor.Member, b.Donor.Score)
-		e.Data["donor"], e.Data["donor_segment"], e.Data["donor_score"] = b.Donor.Member, b.Donor.Segment, b.Donor.Score
-	case b.Verb == machine.VerbRestart:
-		what = "is to begin again, with fresh weights"
-	case b.Hypers != nil:
-		e.Data["hypers"] = b.Hypers
-		what = "is to train with " + b.Hypers.String()
-		if b.Verb == machine.VerbFresh {
-			what = "begins with fresh weights"
-		}
+func (e *Event) sayDone(b *machine.MemberDone) {
+	e.Data = map[string]any{"reason": b.Reason}
+	switch b.Reason {
+	case "budget":
+		e.Say = fmt.Sprintf("member %d has spent its budget", b.Member)
+	case machine.ReasonRetired:
+		e.Say = fmt.Sprintf("member %d is retired: it trains no more", b.Member)
+	default:
+		e.Level = LevelError
+		e.Say = fmt.Sprintf("member %d trains no more: %s", b.Member, b.Reason)
 	}
-	e.Say = byWhom(who+" "+what, b.By)
 }
 
-func byWhom(what, by string) string {
-	if by == "" {
-		return what
+func (e *Event) sayPaused(b *machine.Paused) {
+	e.Say, e.Level = "the run paused: "+b.Reason, LevelError
+	if b.By != "" {
+		e.Say, e.Level = byHand("the run is paused: "+b.Reason, b.By), LevelInfo
 	}
-	return what + ", by " + by
+	e.Data = map[string]any{"reason": b.Reason, "by": b.By}
 }
 
 func (e *Event) sayDecided(b *machine.Decided) {

@@ -48,8 +48,6 @@ type script struct {
 	now  int64
 	step int64 // nanoseconds between inputs
 	rows []journal.Row
-	body []byte
-	keep bool // the journal's rows are kept in memory; else they are appended
 	j    *journal.Journal
 	seq  int64
 	turn int // the worker's whose turn it is

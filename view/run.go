@@ -233,14 +233,16 @@ func (r *Run) note(e *read) error {
 	return nil
 }
 
-// dropPlan notes that the segment a member was to train next never will be.
-func (r *Run) dropPlan(member int) {
-	newest := r.members[member].newest
-	if newest == 0 {
+// dropPlan notes that the segment a member was to train next never will be. The member
+// goes on with the weights that it was to start from, unless they are lost.
+func (r *Run) dropPlan(i int) {
+	mem := &r.members[i]
+	if mem.newest == 0 {
 		return
 	}
-	if s := r.table.at(newest); s.state == waiting {
+	if s := r.table.at(mem.newest); s.state == waiting {
 		s.state = dropped
+		mem.weights = s.parent
 	}
 }
 

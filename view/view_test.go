@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -657,5 +658,85 @@ func TestTheViewOfARealRun(t *testing.T) {
 	}
 	if _, resolved, err := r.Source(); err != nil || !bytes.Contains([]byte(resolved), []byte("steps: 120")) {
 		t.Errorf("%s, %v", resolved, err)
+	}
+}
+
+// What is asked of a run that has not begun, or that cannot be.
+func TestRunsThatCannotBeShown(t *testing.T) {
+	j, err := journal.Create(filepath.Join(testdir.InMemory(t), "journal.sqlite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	r := NewRun("checkpoints")
+	if n, err := r.CatchUp(t.Context(), j); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+	if _, ok := r.Summary(); ok {
+		t.Error("there is nothing to sum up")
+	}
+	if _, _, err := r.Source(); err == nil {
+		t.Error("it has no experiment")
+	}
+	if _, err := r.Segment(j, 1); !errors.Is(err, ErrNoSegment) {
+		t.Error(err)
+	}
+	if _, _, err := r.Schedule(0); !errors.Is(err, ErrNoSegment) {
+		t.Error(err)
+	}
+	if _, err := r.Hyper("lr", ByMember, 9); !errors.Is(err, ErrNoHyper) {
+		t.Error(err)
+	}
+	_, best := r.Best(3)
+	_, kept := r.Checkpoints()
+	slots, states := r.Busy()
+	if len(r.Curves(ByLineage, XStep, 5).Series)+len(r.Lineage().Stretches)+len(r.Slots(0, 0, 0).Slots)+len(r.Parallel(3).Rows)+len(best)+len(kept)+slots+len(states) > 0 {
+		t.Error("something is shown of nothing")
+	}
+	rows := []journal.Row{{Seq: 1, At: 1, Kind: "opened", Member: -1, Body: []byte(`{"host":"x","pid":1,"version":"1"}`)}}
+	if err := j.Append(rows); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // and it stays so
+		if _, err := r.CatchUp(t.Context(), j); err == nil || !strings.Contains(err.Error(), "a journal begins with run_started") {
+			t.Error(err)
+		}
+	}
+}
+
+// Numbers as JSON has them.
+func TestNumbers(t *testing.T) {
+	list := Numbers{0.123456789, Number(math.NaN()), Number(math.Inf(1)), 1e300, -2}
+	got := text(t, list)
+	if got != "[0.1234568,null,null,1e+300,-2]" {
+		t.Error(got)
+	}
+	var back Numbers
+	if err := json.Unmarshal([]byte(got), &back); err != nil || len(back) != 5 || !math.IsNaN(float64(back[1])) {
+		t.Error(back, err)
+	}
+	if quantile([]float64{1, 2, 3, 4}, 0.5) != 2.5 || quantile([]float64{7}, 0.9) != 7 || quantile([]float64{1, 2}, 1) != 2 {
+		t.Error("quantiles")
+	}
+}
+
+// A band keeps every outcome in the column of its x, however long the run becomes.
+func TestABandGrows(t *testing.T) {
+	b := newBand(0, 10)
+	for i := int64(1); i <= 5000; i++ {
+		b.add(10*i, float64(i))
+	}
+	b.sort()
+	v := b.draw(pbt.Maximize)
+	if n := len(v.X); n > mostColumns || n < mostColumns/2-10 || v.X[n-1] != 50_000 || v.Best[n-1] != 5000 || !slices.IsSorted(v.X) {
+		t.Errorf("%d columns, %v", len(v.X), v.X)
+	}
+	for k := range v.X {
+		if v.Q10[k] > v.Q25[k] || v.Q25[k] > v.Median[k] || v.Median[k] > v.Q75[k] || v.Q75[k] > v.Q90[k] || v.Q90[k] > v.Best[k] {
+			t.Errorf("column %d is out of order", k)
+		}
+	}
+	if down := b.draw(pbt.Minimize); down.Best[len(down.Best)-1] != 1 {
+		t.Error("the best of a loss is the lowest")
 	}
 }

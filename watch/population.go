@@ -17,7 +17,7 @@ import (
 const (
 	minTrend, maxTrend = 8, 40
 	hyperWidth         = 9
-	minDecision        = 11
+	minDecision        = 10
 	maxDetail          = 9 // lines
 )
 
@@ -36,10 +36,10 @@ func (m *model) columns(w int) []column {
 	plain := func(*member) lipgloss.Style { return lipgloss.NewStyle() }
 	cols := []column{
 		{"rank", 5, true, func(r *member) string { return orDash(r.Rank) }, plain},
-		{"member", 6, true, func(r *member) string { return strconv.Itoa(r.ID) }, func(*member) lipgloss.Style { return t.title }},
+		{"member", 7, true, func(r *member) string { return strconv.Itoa(r.ID) }, func(*member) lipgloss.Style { return t.title }},
 		{"state", 8, false, func(r *member) string { return string(r.State) }, t.ofState},
 		{"score", 9, true, scoreText, plain},
-		{"step", 7, true, func(r *member) string { return strconv.FormatInt(r.Step, 10) }, plain},
+		{"step", 7, true, func(r *member) string { return short(r.Step) }, plain},
 	}
 	left := w
 	for _, c := range cols {
@@ -59,7 +59,7 @@ func (m *model) columns(w int) []column {
 		cols = append(cols, column{clean(name), hyperWidth, true, func(r *member) string { v, _ := r.Hypers.Get(name); return show(v) }, plain})
 	}
 	if left >= minDecision {
-		cols = append(cols, column{"last decision", left, false, decisionText, func(*member) lipgloss.Style { return t.dim }})
+		cols = append(cols, column{"decision", left, false, decisionText, func(*member) lipgloss.Style { return t.dim }})
 	}
 	return cols
 }

@@ -79,7 +79,7 @@ func TestScreensOfARunInTrouble(t *testing.T) {
 
 func TestAThousandMembers(t *testing.T) {
 	s := newScript(t, 1000, 8, "budget: {steps: 1000}")
-	s.train(2500)
+	s.train(1500)
 	snap := s.snapshot(true)
 	golden(t, "thousand-80x24", newUser(t, snap, 80, 24).sees())
 	u := newUser(t, snap, 160, 50)
@@ -95,8 +95,8 @@ func TestEverySizeIsFilled(t *testing.T) {
 	s := training(t)
 	snaps := []*snapshot{s.snapshot(true), {}, {read: 1, total: 2}, {err: errors.New(strings.Repeat("long ", 200))}}
 	for _, snap := range snaps {
-		for _, w := range []int{1, 2, 3, 7, 19, 40, 79, 80, 119, 120, 121, 250} {
-			for _, h := range []int{1, 2, 3, 4, 5, 11, 12, 13, 24, 25, 31, 70} {
+		for _, w := range []int{1, 2, 7, 40, 80, 119, 120, 250} {
+			for _, h := range []int{1, 2, 3, 4, 11, 12, 24, 31, 70} {
 				u := newUser(t, snap, w, h)
 				for range panes {
 					u.press("tab").sees()

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -98,4 +99,15 @@ func count(n int64, thing string) string {
 		thing += "s"
 	}
 	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// short is a number of at most seven digits, or else in millions.
+func short(n int64) string {
+	switch {
+	case n < 1e7:
+		return strconv.FormatInt(n, 10)
+	case n < 1e10:
+		return fmt.Sprintf("%.5gM", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.4gG", float64(n)/1e9)
 }

@@ -91,12 +91,15 @@ func TestWatchingARunThatGoesOn(t *testing.T) {
 	term.sees("the run goes on")
 	term.sees("▶ training")
 
-	term.typeKeys("\x1b[B", "e", "h0=0.25", "\r")
+	term.typeKeys("\x1b[H", "\x1b[B", "\x1b[A", "\x1b[B", "e", "h0=0.25", "\r") // home, down, up, down
 	term.sees("Let member 1 train with h0=0.25 from its next segment on?")
 	term.typeKeys("y")
 	term.sees("member 1 trains with h0=0.25 from its next segment on")
 	term.typeKeys("e", "nope=1", "\r", "y")
 	term.sees("set was refused:", "nope")
+	term.typeKeys("+", "h1=0.5", "\r", "y")
+	term.sees("a new member begins with fresh weights")
+	term.sees("7, by member")
 
 	term.resizeTo(140, 40)
 	term.sees("▸1 population", " 3 schedule", " 4 events", " 5 slots", "│")
