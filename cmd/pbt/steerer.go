@@ -126,17 +126,11 @@ func (s *steerer) donor(segment int64) (pbt.Wish, error) {
 	if err != nil {
 		return pbt.Wish{}, err
 	}
-	n, err := h.Tree.Node(segment)
+	r, member, err := h.Record(segment)
 	if err != nil {
 		return pbt.Wish{}, err
 	}
-	f := h.Outcome(segment)
-	if f == nil {
-		return pbt.Wish{}, fmt.Errorf("segment %d has no outcome: it is %s", segment, n.State)
-	}
-	return pbt.Wish{From: n.Member, Donor: &pbt.Record{
-		Segment: segment, Score: f.Score, Samples: pbt.LastSamples(nil, f.Samples, f.Score), Step: f.Step, Hypers: n.Hypers, Saved: f.Checkpoint.ID != "",
-	}}, nil
+	return pbt.Wish{From: member, Donor: &r}, nil
 }
 
 // changesAtWork are the settings of the trainer that take effect while it works. The
