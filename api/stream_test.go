@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strconv"
 	"strings"
@@ -319,4 +320,26 @@ func TestAnotherProcessRunIsFollowed(t *testing.T) {
 	}
 	<-l.over
 	eventually(t, "nobody trains it", func() bool { return !get[Run](t, web.URL+prefix+"/runs/my_run").Live })
+}
+
+// The limits of other requests are not those of a stream, which may be quiet for long.
+func TestAStreamOutlivesTheServersTimeouts(t *testing.T) {
+	l := liveRun(t, experiment, nil)
+	s := New(Config{})
+	if err := s.Add(l.source); err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewUnstartedServer(s)
+	web.Config.ReadTimeout, web.Config.WriteTimeout = 30*time.Millisecond, 30*time.Millisecond
+	web.Start()
+	defer web.Close()
+	defer func() { _ = s.Shutdown() }()
+	eventually(t, "two segments at work", func() bool { return l.source.run.Seq() == 9 })
+	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream?after=9", -1)
+	defer res.Body.Close()
+	time.Sleep(100 * time.Millisecond) // longer than both
+	go l.permit(1)
+	if err := messages(res.Body, func(m message) bool { return m.id != "10" }); err != nil {
+		t.Error(err)
+	}
 }

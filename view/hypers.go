@@ -118,7 +118,8 @@ func (r *Run) planned(i int, by string) (chain []link) {
 func (r *Run) staircase(chain []link, def *HyperDef, points int) Steps {
 	var s Steps
 	last := math.Inf(-1)
-	for _, l := range chain {
+	end := chain[len(chain)-1]
+	for _, l := range thin(chain, points) {
 		st := &r.stretches[l.stretch]
 		list := st.segments[:l.n]
 		if !st.varied {
@@ -133,7 +134,6 @@ func (r *Run) staircase(chain []link, def *HyperDef, points int) Steps {
 			}
 		}
 	}
-	end := chain[len(chain)-1]
 	s.X, s.Y = append(s.X, r.table.at(r.stretches[end.stretch].segments[end.n-1]).end()), append(s.Y, Number(last))
 	if len(s.X) > points {
 		s.X, s.Y = thin(s.X, points), thin(s.Y, points)

@@ -14,7 +14,7 @@ import (
 // How often a run is looked at.
 const (
 	lookEvery  = 100 * time.Millisecond // at its journal
-	ownerEvery = time.Second            // whether a process trains it; at once when an event is new
+	ownerEvery = time.Second / 2        // whether a process trains it
 	drawEvery  = time.Second            // though nothing happens: time goes on
 	restFactor = 3                      // a look that takes long is followed by a rest
 )
@@ -91,7 +91,7 @@ func (f *follower) look(ctx context.Context, now time.Time) *snapshot {
 	_, err := f.run.CatchUp(ctx, f.j)
 	seq := f.run.Seq()
 	changed := seq != f.seq || (err != nil) != f.failed
-	if changed || !now.Before(f.nextOwner) {
+	if changed && !f.live || !now.Before(f.nextOwner) { // what nobody seems to train has gone on
 		was := f.live
 		if ownerErr := f.lookForOwner(); err == nil {
 			err = ownerErr

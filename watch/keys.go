@@ -12,6 +12,8 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	switch {
 	case name == "ctrl+c":
 		return tea.Quit
+	case name == "ctrl+z":
+		return tea.Suspend
 	case m.typing != nil:
 		m.typeKey(msg.Key())
 		return nil

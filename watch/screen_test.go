@@ -113,6 +113,25 @@ func TestEverySizeIsFilled(t *testing.T) {
 	}
 }
 
+// A character may take two cells, or none.
+func TestWideCharacters(t *testing.T) {
+	s := newScript(t, 3, 2, "retries: 3", "budget: {steps: 100}", "# 🚀")
+	s.train(3)
+	for range 3 {
+		s.fail(0, strings.Repeat("学习率太高 🚀 e\u0301 ", 40))
+		s.train(1)
+	}
+	snap := s.snapshot(true)
+	snap.sum.Name, snap.sum.Metric = strings.Repeat("数字", 30), "准确率"
+	for w := 1; w < 200; w += 7 {
+		u := newUser(t, snap, w, 50)
+		for range panes {
+			u.press("tab", "a").sees()
+		}
+		u.press("/", "数字数字数字数字数字数字").sees()
+	}
+}
+
 // What others write cannot steer the terminal, wherever it is shown.
 func TestTextOfTheRunIsHarmless(t *testing.T) {
 	evil := "\x1b[2J\x1b]0;t\x07\u009b31m\r\n\t\x00\u202e\u2066\u200b\u2028\xff"

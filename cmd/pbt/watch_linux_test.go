@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,6 +63,18 @@ func watching(t *testing.T, home string, w, h int, env ...string) *terminal {
 	c := command(t, home, "watch", "r")
 	c.Env = append(append(os.Environ(), "TERM=xterm-256color", "NO_COLOR="), env...)
 	return onTerminal(t, c, w, h)
+}
+
+var styles = regexp.MustCompile(`␛\[[0-9;]*m`)
+
+// golden is a screen as the model's tests have it.
+func golden(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "watch", "testdata", name+".txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return styles.ReplaceAllString(string(text), "")
 }
 
 // A run is watched while it is trained, steered by keys, stopped and resumed.
@@ -139,6 +152,10 @@ func TestWatchingAFinishedRun(t *testing.T) {
 
 	plain := watching(t, home, 80, 24, "NO_COLOR=1")
 	plain.sees("quick  ■ finished", "60 segments", "100 %", " won with q", "done")
+	plain.typeKeys("?") // this screen is the same for all runs
+	plain.sees(golden(t, "help-80x24"))
+	plain.typeKeys("?")
+	plain.sees("quick  ■ finished")
 	if plain.typeKeys("q"); plain.styled {
 		t.Error("there were colours, though NO_COLOR is set")
 	}
