@@ -84,7 +84,6 @@ type Engine struct {
 	seq     int64 // of the newest row in the journal
 	sweeper *sweeper
 	hasher  *checkpoint.Hasher
-	changed changedNews
 
 	inbox     chan message
 	stuck     chan *slot
@@ -283,7 +282,7 @@ func (e *Engine) openStore() error {
 	e.store, err = checkpoint.Open(e.path(CheckpointDir), e.config.Disk...)
 	if err == nil {
 		e.sweeper = newSweeper(e.store)
-		e.hasher = checkpoint.NewHasher(e.store, e.changed.hashed)
+		e.hasher = checkpoint.NewHasher(e.store, hashed)
 	}
 	return err
 }
@@ -310,7 +309,7 @@ func (e *Engine) sweepOrphans() error {
 func (e *Engine) release() error {
 	var faults []error
 	if e.hasher != nil {
-		faults = append(faults, e.endHashing())
+		e.endHashing()
 	}
 	if e.sweeper != nil {
 		faults = append(faults, e.sweeper.close())

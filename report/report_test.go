@@ -180,12 +180,16 @@ func TestPages(t *testing.T) {
 func TestAtAnyInstant(t *testing.T) {
 	s := newScript(t, experiment(4, 4, "retries: 0\n"))
 	s.flush()
-	for range 30 {
-		page := write(t, s.j, Options{Live: true})
-		checkPage(t, page)
+	for range 16 {
+		run := fold(t, s.j)
+		var page strings.Builder
+		if err := Write(&page, run, s.j, Options{Live: true}); err != nil {
+			t.Fatal(err)
+		}
+		checkPage(t, page.String())
 		for _, f := range Figures() {
 			var b strings.Builder
-			if err := WriteFigure(&b, fold(t, s.j), s.j, f, Options{}); err == nil {
+			if err := WriteFigure(&b, run, s.j, f, Options{}); err == nil {
 				checkXML(t, b.String())
 			} else if !strings.Contains(err.Error(), "nothing to draw") {
 				t.Fatal(err)
@@ -232,11 +236,11 @@ func name(t *testing.T, j *journal.Journal) string {
 // A large run makes no large page: from some size on, more segments are no more bytes.
 func TestALargeRunMakesNoLargePage(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it folds 40,000 segments")
+		t.Skip("it folds 30,000 segments")
 	}
-	size := func(members, turns int) int {
+	size := func(members, turns, workers int) int {
 		s := newScript(t, experiment(members, turns, ""))
-		s.train(64, false)
+		s.train(workers, true)
 		page := write(t, s.j, Options{})
 		checkPage(t, page)
 		if rows := strings.Count(page, "<tr>"); rows > maxMembers+maxStages+3*maxDecided+maxFailed+maxEvents+maxBest+40 {
@@ -244,11 +248,11 @@ func TestALargeRunMakesNoLargePage(t *testing.T) {
 		}
 		return len(page)
 	}
-	if n := size(1000, 30); n > 3_000_000 {
-		t.Errorf("1,000 members of 30 segments make %d bytes", n)
+	if n := size(1000, 12, 64); n > 3_000_000 {
+		t.Errorf("1,000 members of 12 segments make %d bytes", n)
 	}
-	if short, long := size(20, 700), size(20, 1400); long > 5*short/4 || long > 1_500_000 {
-		t.Errorf("20 members of 700 segments make %d bytes, of 1,400 %d", short, long)
+	if short, long := size(8, 700, 3), size(8, 1400, 3); long > 5*short/4 || long > 1_500_000 {
+		t.Errorf("8 members of 700 segments make %d bytes, of 1,400 %d", short, long)
 	}
 }
 

@@ -11,8 +11,11 @@ import (
 // slotPoints is how many spans a slot's line may have.
 const slotPoints = 400
 
-// maxSlots is how many slots are drawn.
-const maxSlots = 100
+// How many slots are drawn, and up to how many in full detail.
+const (
+	maxSlots = 100
+	fewSlots = 16
+)
 
 // slots draws what each slot was at, and when.
 func (r *report) slots(width float64) *figure {
@@ -35,8 +38,11 @@ func (r *report) slots(width float64) *figure {
 	x := elapsed(float64(v.To-v.From)/1000, b.left, b.right, int(b.w()/95))
 	p.xAxis(b, x, "time since the start")
 	thick := min(18, max(2, pitch*0.7))
-	var fine [2]track // one segment and the next: so that they can be told apart
-	var broken, running track
+	least := 0.8 // pixels: what is narrower is drawn as wide as that, and covers others
+	if len(shown) > fewSlots {
+		least = 2
+	}
+	var tracks spanTracks
 	for i := range shown {
 		s := &shown[i]
 		y := b.top + (float64(i)+0.5)*pitch
@@ -44,34 +50,55 @@ func (r *report) slots(width float64) *figure {
 		if pitch >= 11 {
 			p.text(b.left-8, y, clip(visible(s.Name), 9), words{color: p.muted, size: 11, anchor: "end"})
 		}
-		for n := range s.Spans {
-			span := &s.Spans[n]
-			x0, x1 := x.at(float64(span.T0-v.From)/1000), x.at(float64(span.T1-v.From)/1000)
-			k := &fine[0]
-			if len(s.Spans) < int(b.w()/4) {
-				k = &fine[n%2]
-			}
-			switch {
-			case span.OK == nil:
-				k = &running
-			case !*span.OK:
-				k = &broken
-			}
-			k.lift()
-			k.to(x0, y)
-			k.to(max(x0+0.8, x1-gapOf(x1-x0)), y)
-		}
+		tracks.draw(s.Spans, func(t int64) float64 { return x.at(float64(t-v.From) / 1000) }, y, least, len(s.Spans) < int(b.w()/4))
 	}
 	for i, alpha := range [2]float64{0.9, 0.68} {
-		p.track(&fine[i], stroke{color: p.accent, width: thick, alpha: alpha, cap: "butt"})
+		p.track(&tracks[spanFine+i], stroke{color: p.accent, width: thick, alpha: alpha, cap: "butt"})
 	}
-	p.track(&running, stroke{color: p.accent, width: thick, alpha: 0.4, cap: "butt"})
-	p.track(&broken, stroke{color: p.bad, width: thick, cap: "butt"})
+	p.track(&tracks[spanRuns], stroke{color: p.accent, width: thick, alpha: 0.4, cap: "butt"})
+	p.track(&tracks[spanBroken], stroke{color: p.bad, width: thick, cap: "butt"})
 	f.Note = fmt.Sprintf("%s, at work %s of the time. Where segments are too short to be told apart, several are drawn as one.", count(int64(len(v.Slots)), "slot", "slots"), percent(v.Use))
 	if len(shown) < len(v.Slots) {
 		f.Note += fmt.Sprintf(" %d of them are drawn.", len(shown))
 	}
 	return f
+}
+
+// Kinds of span, each drawn as one path.
+const (
+	spanRuns   = iota
+	spanBroken // failed or cut off
+	spanFine
+	spanNext // the one after, in another shade: so that they can be told apart
+	spanKinds
+)
+
+type spanTracks [spanKinds]track
+
+// draw draws the spans of a slot. A span that others of its kind cover is left out: a run
+// may have any number of them.
+func (t *spanTracks) draw(spans []view.SpanView, at func(int64) float64, y, least float64, shades bool) {
+	var covered [spanKinds]float64
+	for n := range spans {
+		span, kind := &spans[n], spanFine
+		switch {
+		case span.OK == nil:
+			kind = spanRuns
+		case !*span.OK:
+			kind = spanBroken
+		case shades:
+			kind = spanFine + n%2
+		}
+		x0, x1 := at(span.T0), at(span.T1)
+		x1 = max(x0+least, x1-gapOf(x1-x0))
+		if x1 <= covered[kind]+least/2 {
+			continue
+		}
+		covered[kind] = x1
+		t[kind].lift()
+		t[kind].to(x0, y)
+		t[kind].to(x1, y)
+	}
 }
 
 func gapOf(w float64) float64 {

@@ -222,9 +222,9 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%s: %v\n%s", shell, err, out)
 		}
 	}
-	out := ok(t, "", "__complete", "res")
+	out := ok(t, "", "__complete", "resu")
 	if !strings.HasPrefix(out, "resume\t") {
-		t.Errorf("completing res: %s", out)
+		t.Errorf("completing resu: %s", out)
 	}
 }
 

@@ -319,7 +319,7 @@ func (v *victim) files(checkpoint func(segment int64) string, segments int64) {
 	want := []string{"checkpoints", "experiment.yaml", "journal.sqlite", "lock"}
 	have := slices.DeleteFunc(list(v.t, v.dir, "d"), func(name string) bool {
 		return name == "journal.sqlite-shm" || name == "journal.sqlite-wal" || // a reader's, or the owner's
-			name == logDir // of programs
+			name == logDir || name == serverFile // of programs; where a killed process listened
 	})
 	if !slices.Equal(have, want) {
 		v.t.Errorf("the run's directory holds %v, want %v", have, want)

@@ -10,7 +10,7 @@ import (
 // faults are the trainers that go wrong once, and whose run gets over it.
 var faults = []fault{
 	// A crash at every message boundary.
-	{name: "crash at the start", at: "start", python: "os._exit(3)", kind: "error", says: "the trainer ended before it connected to $PBT_SOCKET"},
+	{name: "crash at the start", at: "start", python: "os._exit(3)", kind: "start", says: "it ended before it connected to $PBT_SOCKET"},
 	{name: "crash, connected", at: "connected", python: "os._exit(3)", kind: "error", says: "the trainer ended before it said hello: "},
 	{name: "crash, hello said", at: "hello", python: "os._exit(3)", kind: "error", says: "exit status 3"},
 	{name: "crash, welcomed", at: "welcomed", python: "os._exit(3)", kind: "error", says: "exit status 3"},
@@ -42,11 +42,11 @@ var faults = []fault{
 	{name: "no score", at: "trained", python: "score = None", kind: "error", says: "report: no score"},
 
 	// Hanging.
-	{name: "hangs, beating", client: true, at: "trained", python: "time.sleep(3600)", kind: "error", says: "trainer.step_timeout, which is 1s", sets: []string{"trainer.step_timeout=1s"}},
-	{name: "hangs in saving", client: true, at: "half saved", python: "time.sleep(3600)", kind: "error", says: "trainer.save_timeout, which is 1s", sets: []string{"trainer.save_timeout=1s"}},
-	{name: "hangs at its start", at: "connected", python: "time.sleep(3600)", kind: "error", says: "trainer.start_timeout, which is 2s", sets: []string{"trainer.start_timeout=2s"}},
+	{name: "hangs, beating", client: true, at: "trained", python: "time.sleep(3600)", kind: "timeout", says: "trainer.step_timeout, which is 1s", sets: []string{"trainer.step_timeout=1s"}},
+	{name: "hangs in saving", client: true, at: "half saved", python: "time.sleep(3600)", kind: "timeout", says: "trainer.save_timeout, which is 1s", sets: []string{"trainer.save_timeout=1s"}},
+	{name: "hangs at its start", at: "connected", python: "time.sleep(3600)", kind: "timeout", says: "trainer.start_timeout, which is 2s", sets: []string{"trainer.start_timeout=2s"}},
 	{name: "hangs for the run's timeout", client: true, at: "trained", python: "time.sleep(3600)", kind: "timeout", says: "", sets: []string{"timeout=2s"}},
-	{name: "SIGSTOP", client: true, at: "trained", python: "os.kill(os.getpid(), signal.SIGSTOP)", kind: "error", says: "not even a heartbeat came for 1s (trainer.silence)", sets: []string{"trainer.silence=1s"}},
+	{name: "SIGSTOP", client: true, at: "trained", python: "os.kill(os.getpid(), signal.SIGSTOP)", kind: "timeout", says: "not even a heartbeat came for 1s (trainer.silence)", sets: []string{"trainer.silence=1s"}},
 	{name: "SIGSTOP, and SIGCONT too late", at: "trained", python: `
 parent = os.getpid()
 if os.fork() == 0:
@@ -55,7 +55,7 @@ if os.fork() == 0:
     os.kill(parent, signal.SIGCONT)
     say(type="report", lease=lease, score=1e9)
     os._exit(0)
-os.kill(parent, signal.SIGSTOP)`, kind: "error", says: "not even a heartbeat", sets: []string{"trainer.silence=1s"}},
+os.kill(parent, signal.SIGSTOP)`, kind: "timeout", says: "not even a heartbeat", sets: []string{"trainer.silence=1s"}},
 
 	// Messages.
 	{name: "garbage", at: "trained", python: `sock.sendall(b"\x00\xff garbage\n")`, kind: "error", says: "not a JSON object in one line"},
@@ -120,24 +120,28 @@ func TestFault_TheRunGetsOverIt(t *testing.T) {
 // is burnt; mended, it goes on.
 func TestFault_ForGood(t *testing.T) {
 	for _, f := range []fault{
-		{name: "dies at its start", at: "start", python: "sys.exit('no GPU here')", kind: "error", says: "no GPU here"},
+		{name: "dies at its start", at: "start", python: "sys.exit('no GPU here')", kind: "start", says: "no GPU here"},
 		{name: "dies in each segment", at: "loaded", python: "os._exit(9)", kind: "error", says: "exit status 9"},
 		{name: "fails each segment", client: true, at: "trained", python: "raise ValueError('no data')", kind: "error", says: "no data"},
 		{name: "saves nothing, ever", client: true, at: "before saved", python: `os.remove(dir + "/w")`, kind: "error", says: "holds no files"},
-		{name: "cannot import", client: true, at: "start", python: "import no_such_module", kind: "error", says: "no_such_module"},
+		{name: "cannot import", client: true, at: "start", python: "import no_such_module", kind: "start", says: "no_such_module"},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			f.always, f.sets = true, []string{"failures_in_a_row=4"}
 			s := stageFault(t, f)
-			if r := s.run(); r.code != exitFailed || !strings.Contains(r.err, "4 attempts have failed in a row") || !strings.Contains(r.err, f.says) || !strings.Contains(r.err, "go on with: pbt resume d") {
+			want, words := 4, "4 attempts have failed in a row"
+			if f.kind == "start" { // what is missing will not appear by itself
+				want, words = 3, "no trainer could be started"
+			}
+			if r := s.run(); r.code != exitFailed || !strings.Contains(r.err, words) || !strings.Contains(r.err, f.says) || !strings.Contains(r.err, "go on with: pbt resume d") {
 				t.Errorf("%s", r)
 			}
 			s.blames()
 			ok(t, s.dir, "verify", "d")
 			before := lines(ok(t, s.dir, "events", "d"))
-			if n := inARow(t, before); n != 4 {
-				t.Errorf("%d failures in a row, and the run was to pause after 4", n)
+			if n := inARow(t, before); n != want {
+				t.Errorf("%d failures in a row, and the run was to pause after %d", n, want)
 			}
 			save(t, s.dir, "mended", "")
 			if r, _ := s.pbt("resume", "d", "--quiet"); r.code != exitDone {
