@@ -41,7 +41,7 @@ func (b *Block) problem(line int, format string, args ...any) Problem {
 }
 
 // shown are the languages of blocks that are looked at only.
-var shown = map[string]bool{"": true, "text": true, "json": true, "sql": true, "python": true, "diff": true, "svg": true}
+var shown = map[string]bool{"": true, "text": true, "json": true, "sql": true, "python": true, "diff": true, "svg": true, "ts": true}
 
 // done are those that something is done with.
 var done = map[string]bool{"sh": true, "console": true, "yaml": true, "go": true}
