@@ -1,13 +1,12 @@
 package api
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/view"
 )
 
 // scheduleText writes a schedule for programs.
@@ -23,34 +22,8 @@ func scheduleText(format string, segment int64, stages []pbt.Stage) text {
 }
 
 func scheduleCSV(stages []pbt.Stage) string {
-	var names []string
-	seen := map[string]bool{}
-	for _, s := range stages {
-		for name := range s.Hypers.All() {
-			if !seen[name] {
-				seen[name] = true
-				names = append(names, name)
-			}
-		}
-	}
 	var b strings.Builder
-	c := csv.NewWriter(&b)
-	_ = c.Write(append([]string{"from", "to", "segment", "member"}, names...)) // memory takes everything
-	for _, s := range stages {
-		row := []string{strconv.FormatInt(s.From, 10), strconv.FormatInt(s.To, 10), strconv.FormatInt(s.Segment, 10), strconv.Itoa(s.Member)}
-		for _, name := range names {
-			cell := ""
-			if v, ok := s.Hypers.Get(name); ok {
-				var isText bool
-				if cell, isText = v.Text(); !isText {
-					cell = string(v.AppendJSON(nil))
-				}
-			}
-			row = append(row, cell)
-		}
-		_ = c.Write(row)
-	}
-	c.Flush()
+	_ = view.WriteScheduleCSV(&b, stages) // memory takes everything
 	return b.String()
 }
 
@@ -76,21 +49,11 @@ func schedulePython(stages []pbt.Stage) string {
 			}
 			first = false
 			quoted, _ := json.Marshal(name) // a text always marshals
-			fmt.Fprintf(&b, "%s: %s", quoted, pythonValue(v))
+			fmt.Fprintf(&b, "%s: %s", quoted, view.PythonValue(v))
 		}
 		b.WriteString("}),\n")
 	}
 	b.WriteString("]\n\n\ndef hypers_at(step):\n    \"\"\"The hyperparameters in force at a step.\"\"\"\n" +
 		"    return [hypers for begin, hypers in SCHEDULE if begin <= step][-1]\n")
 	return b.String()
-}
-
-func pythonValue(v pbt.Value) string {
-	if truth, ok := v.Truth(); ok {
-		if truth {
-			return "True"
-		}
-		return "False"
-	}
-	return string(v.AppendJSON(nil))
 }

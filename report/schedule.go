@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/view"
 )
 
 // maxSnippet is how many stages a snippet has.
@@ -81,7 +82,7 @@ func (r *report) python() string {
 		var pairs []string
 		for name, v := range s.Hypers.All() {
 			quoted, _ := json.Marshal(name) // a text always marshals
-			pairs = append(pairs, fmt.Sprintf("%s: %s", quoted, pythonValue(v)))
+			pairs = append(pairs, fmt.Sprintf("%s: %s", quoted, view.PythonValue(v)))
 		}
 		fmt.Fprintf(&b, "    (%d, {%s}),\n", s.From, strings.Join(pairs, ", "))
 	}
@@ -90,14 +91,4 @@ func (r *report) python() string {
 	}
 	b.WriteString("]\n\n\ndef hypers_at(step):\n    return [hypers for begin, hypers in SCHEDULE if begin <= step][-1]\n")
 	return b.String()
-}
-
-func pythonValue(v pbt.Value) string {
-	if truth, ok := v.Truth(); ok {
-		if truth {
-			return "True"
-		}
-		return "False"
-	}
-	return string(v.AppendJSON(nil))
 }

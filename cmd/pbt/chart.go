@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/view"
 )
 
 // chartWidth is the width of a schedule's chart, in characters.
@@ -17,7 +18,7 @@ var bars = []rune("▁▂▃▄▅▆▇█")
 // chart draws each number of a schedule over the steps, from its lowest to its
 // highest value, on a log axis where that spans a factor of ten.
 func chart(w io.Writer, stages []pbt.Stage) {
-	names := hyperNames(stages)
+	names := view.HyperNames(stages)
 	width := 0
 	for _, name := range names {
 		width = max(width, len([]rune(clean(name))))

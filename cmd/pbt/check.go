@@ -40,15 +40,7 @@ take. The trainer sees ordinary segments. Nothing is left behind.
 Exit code 0 if nothing is wrong (there may be warnings), 1 if something is, 2 for a bad file.`,
 		Example: "  pbt check experiment.yaml\n  pbt check experiment.yaml --steps 100 --time 10m",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			source, err := os.ReadFile(args[0])
-			if err != nil {
-				return usageError{fmt.Errorf("read the experiment file: %w", err)}
-			}
-			home, err := filepath.Abs(filepath.Dir(args[0]))
-			if err != nil {
-				return err
-			}
-			exp, err := config.Parse(args[0], source, append(f.options(cmd), config.Dir(home))...)
+			exp, _, err := readExperiment(args[0], f.options(cmd))
 			if err != nil {
 				return err
 			}

@@ -69,15 +69,7 @@ Ctrl-C stops in good order; a second one at once. Neither, nor kill -9, loses a 
 pbt resume goes on. The last line of --json output is the best record.`,
 		Example: "  pbt run experiment.yaml --set budget.steps=8000 --slots 4",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			source, err := os.ReadFile(args[0])
-			if err != nil {
-				return usageError{fmt.Errorf("read the experiment file: %w", err)}
-			}
-			home, err := filepath.Abs(filepath.Dir(args[0]))
-			if err != nil {
-				return err
-			}
-			exp, err := config.Parse(args[0], source, append(f.options(cmd), config.Dir(home))...)
+			exp, source, err := readExperiment(args[0], f.options(cmd))
 			if err != nil {
 				return err
 			}
@@ -88,6 +80,19 @@ pbt resume goes on. The last line of --json output is the best record.`,
 	c.Flags().StringVar(&f.dir, "dir", "", "the run's directory (default runs/<name>-<n>)")
 	c.Flags().StringVar(&f.seed, "seed", "", "the run's seed (default: as in the experiment file)")
 	return c
+}
+
+// readExperiment reads an experiment file, with what the command line sets.
+func readExperiment(path string, options []config.Option) (exp *config.Experiment, source []byte, err error) {
+	if source, err = os.ReadFile(path); err != nil {
+		return nil, nil, usageError{fmt.Errorf("read the experiment file: %w", err)}
+	}
+	home, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, nil, err
+	}
+	exp, err = config.Parse(path, source, append(options, config.Dir(home))...)
+	return exp, source, err
 }
 
 // start begins a run and trains it.

@@ -1,16 +1,14 @@
 package main
 
 import (
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/view"
 )
 
 func newSchedule() *cobra.Command {
@@ -56,26 +54,11 @@ func readSchedule(dir string, segment int64) ([]pbt.Stage, error) {
 }
 
 var scheduleFormats = map[string]func(io.Writer, []pbt.Stage) error{
-	"table": scheduleTable, "csv": scheduleCSV, "yaml": scheduleYAML, "json": nil,
-}
-
-// hyperNames lists the names of all stages, in the order they first appear.
-func hyperNames(stages []pbt.Stage) []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, s := range stages {
-		for name := range s.Hypers.All() {
-			if !seen[name] {
-				seen[name] = true
-				names = append(names, name)
-			}
-		}
-	}
-	return names
+	"table": scheduleTable, "csv": view.WriteScheduleCSV, "yaml": scheduleYAML, "json": nil,
 }
 
 func scheduleTable(w io.Writer, stages []pbt.Stage) error {
-	names := hyperNames(stages)
+	names := view.HyperNames(stages)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "from\tto\tmember\tsegment\t")
 	for _, name := range names {
@@ -94,33 +77,6 @@ func scheduleTable(w io.Writer, stages []pbt.Stage) error {
 		fmt.Fprintln(t)
 	}
 	return t.Flush()
-}
-
-func scheduleCSV(w io.Writer, stages []pbt.Stage) error {
-	names := hyperNames(stages)
-	c := csv.NewWriter(w)
-	errs := []error{c.Write(append([]string{"from", "to", "segment", "member"}, names...))}
-	for _, s := range stages {
-		row := []string{strconv.FormatInt(s.From, 10), strconv.FormatInt(s.To, 10), strconv.FormatInt(s.Segment, 10), strconv.Itoa(s.Member)}
-		for _, name := range names {
-			row = append(row, exact(s.Hypers, name))
-		}
-		errs = append(errs, c.Write(row))
-	}
-	c.Flush()
-	return errors.Join(append(errs, c.Error())...)
-}
-
-// exact is a value with all its digits, "" if it does not exist.
-func exact(h pbt.Hypers, name string) string {
-	v, ok := h.Get(name)
-	if !ok {
-		return ""
-	}
-	if text, isText := v.Text(); isText {
-		return text
-	}
-	return string(v.AppendJSON(nil))
 }
 
 // scheduleYAML writes the schedule as explore.follow takes it: JSON is YAML.
