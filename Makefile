@@ -35,7 +35,7 @@ bin/pbt: $(GO_FILES) web/dist/.done
 # --- the checks -----------------------------------------------------------------
 
 .PHONY: check
-check: tools build lint web python test laws fuzz simulate ## everything that CI runs
+check: tools build lint web python experiments results-check experiments-smoke test laws fuzz simulate ## everything that CI runs
 
 .PHONY: tools
 tools: # what the tests need of Debian: a C compiler, sqlite3, PyTorch for the examples and the pages, their data
@@ -67,7 +67,7 @@ web: web/node_modules/.done ## the dashboard: types, linter, unit tests
 
 # --- the Python client ------------------------------------------------------------
 
-$(VENV)/.done: python/requirements-dev.txt examples/requirements.txt
+$(VENV)/.done: python/requirements-dev.txt examples/requirements.txt experiments/requirements.txt
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/pip install -q --disable-pip-version-check $(addprefix -r ,$^)
 	@touch $@
@@ -77,6 +77,32 @@ python: bin/pbt $(VENV)/.done ## the Python client: ruff, mypy, pytest
 	cd python && ../$(VENV)/bin/ruff format --check . && ../$(VENV)/bin/ruff check . && ../$(VENV)/bin/mypy
 	cd python && ../$(VENV)/bin/python -m pytest -q
 	$(VENV)/bin/ruff check examples && $(VENV)/bin/ruff format --check examples
+
+# --- the paper's experiments: experiments/README.md -----------------------------
+
+HARNESS := cd experiments && ../$(VENV)/bin/python -m harness
+
+.PHONY: experiments
+experiments: bin/pbt $(VENV)/.done # the experiments' harness: ruff, mypy, pytest
+	cd experiments && ../$(VENV)/bin/ruff format --check . && ../$(VENV)/bin/ruff check . && ../$(VENV)/bin/mypy
+	cd experiments && ../$(VENV)/bin/python -m pytest -q
+
+.PHONY: experiments-smoke
+experiments-smoke: bin/pbt $(VENV)/.done ## every experiment from nothing at a tiny budget
+	$(HARNESS) smoke
+
+EXPERIMENTS := $(patsubst experiments/%/domain.toml,experiment-%,$(wildcard experiments/*/domain.toml))
+.PHONY: $(EXPERIMENTS)
+$(EXPERIMENTS): experiment-%: bin/pbt $(VENV)/.done
+	$(HARNESS) run $* $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VARIANT),--variant $(VARIANT)) && ../$(VENV)/bin/python -m harness summarize $*
+
+.PHONY: results
+results: $(VENV)/.done # summaries, figures and the documents' numbers, anew from the records
+	$(HARNESS) summarize && ../$(VENV)/bin/python -m harness fill
+
+.PHONY: results-check
+results-check: $(VENV)/.done ## recompute every committed summary, figure and number from the raw records
+	$(HARNESS) check
 
 .PHONY: python-torch
 python-torch: ## pbt.torch with Debian's torch (apt-get install python3-torch python3-venv)

@@ -1,0 +1,204 @@
+"""Numbers in documents: between `<!--=NAME-->` and `<!--/-->` stands what the summaries say.
+
+NAME is a path such as rl/asterix/table. `python -m harness fill` writes, `check` compares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .domains import ARM_NAMES, EXPERIMENTS, REPO, Domain, Measure
+
+MARK = re.compile(r"(<!--=(?P<name>[\w./|,:-]+)-->)(?P<text>.*?)(<!--/-->)", re.DOTALL)
+DOCUMENTS = (REPO / "docs" / "results.md", EXPERIMENTS / "README.md")
+NOT_RUN = "not run yet"
+
+
+def paths() -> list[Path]:
+    """List the documents that may have marks."""
+    return [p for p in (*DOCUMENTS, *sorted(EXPERIMENTS.glob("*/README.md"))) if p.exists()]
+
+
+def filled(text: str, values: Callable[[str], str]) -> str:
+    """Give a document with every mark's text as it should be."""
+
+    def one(match: re.Match[str]) -> str:
+        new = values(match["name"].strip())
+        return f"{match[1]}\n{new}\n{match[4]}" if "\n" in new else f"{match[1]}{new}{match[4]}"
+
+    return MARK.sub(one, text)
+
+
+class Values:
+    """What a mark's name stands for."""
+
+    def __init__(self, domains: Mapping[str, Domain], summaries: Mapping[str, Mapping[str, Any]]) -> None:
+        self.domains, self.summaries = domains, summaries
+
+    def __call__(self, name: str) -> str:
+        """Give a mark's text: `domain/variant/table`, or a path into the summary with `|` and a format."""
+        path, _, form = name.partition("|")
+        domain, *rest = path.split("/")
+        if domain not in self.domains:
+            raise SystemExit(f"<!--={name}-->: no domain {domain!r}; there are: {', '.join(self.domains)}")
+        summary: Any = self.summaries[domain]
+        if not summary or (rest and rest[0] not in summary and rest[0] in [v.name for v in self.domains[domain].variants]):
+            return NOT_RUN
+        if len(rest) == 2 and rest[1] in TABLES:
+            return TABLES[rest[1]](self.domains[domain], summary[rest[0]])
+        for key in rest:
+            try:
+                summary = summary[int(key)] if isinstance(summary, list) else summary[key]
+            except (KeyError, IndexError, ValueError, TypeError):
+                raise SystemExit(f"<!--={name}-->: the summary of {domain} has no {key!r} there") from None
+        return format_value(summary, form)
+
+
+def format_value(value: Any, form: str) -> str:
+    """Format a number or a list of numbers, such as an interval."""
+    if isinstance(value, list):
+        return ", ".join(format_value(v, form) for v in value)
+    return format(value, form) if form else str(value)
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """Give a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def number(x: float, digits: int) -> str:
+    return f"{x:.{digits}f}".replace("-", "−")
+
+
+def spread(interval: list[float], digits: int) -> str:
+    return f"{number(interval[0], digits)} to {number(interval[1], digits)}"
+
+
+def result_table(domain: Domain, s: Mapping[str, Any]) -> str:
+    """Give the arms with median, mean, interval."""
+    m = domain.measure
+    arms = s["measures"][m.key]["arms"]
+    rows = [
+        [
+            ARM_NAMES[arm],
+            number(d["median"], m.digits),
+            number(d["mean"], m.digits),
+            spread(d["mean_interval"], m.digits),
+            number(s["validation"]["arms"][arm]["median"], m.digits),
+            *(number(s["measures"][a.key]["arms"][arm]["median"], a.digits) for a in domain.also),
+        ]
+        for arm, d in arms.items()
+    ]
+    also = [f"{a.label}, median" for a in domain.also]
+    return table(
+        [f"{m.label}, {len(s['seeds'])} seeds", "median", "mean", "95 % of the mean", "validation, median", *also], rows
+    )
+
+
+def pairs_table(domain: Domain, s: Mapping[str, Any]) -> str:
+    """Give the paired differences."""
+    return pairs_of(domain.measure, s)
+
+
+def pairs_of(m: Measure, s: Mapping[str, Any]) -> str:
+    rows = []
+    for name, d in s["measures"][m.key]["pairs"].items():
+        a, b = name.split("-")
+        rows.append(
+            [
+                f"{ARM_NAMES[a]} − {ARM_NAMES[b]}",
+                number(d["median"], m.digits),
+                number(d["mean"], m.digits),
+                spread(d["mean_interval"], m.digits),
+                f"{d['wins']} of {d['n']}",
+                f"{d['p']:.3g}",
+            ]
+        )
+    better = "more is better" if m.goal == "maximize" else "less is better"
+    return table([f"difference per seed ({better})", "median", "mean", "95 % of the mean", "better", "p"], rows)
+
+
+def seeds_table(domain: Domain, s: Mapping[str, Any]) -> str:
+    """Give every seed's numbers."""
+    m = domain.measure
+    arms = s["measures"][m.key]["arms"]
+    rows = [[str(seed), *(number(d["values"][i], m.digits) for d in arms.values())] for i, seed in enumerate(s["seeds"])]
+    return table(["seed", *(ARM_NAMES[a] for a in arms)], rows)
+
+
+def schedule_table(domain: Domain, s: Mapping[str, Any]) -> str:
+    """Give how each hyperparameter moved."""
+    rows = []
+    for hyper, x in s["schedule"].items():
+        if "first" in x:
+            moves = ", ".join(f"{a:.3g} → {b:.3g}" for a, b in zip(x["first"], x["last"], strict=True))
+            rows.append([f"`{hyper}`", moves, f"{x['fell']} of {len(x['first'])}"])
+    return table(["hyperparameter", "first fifth → last fifth of the best member's training, by seed", "fell in"], rows)
+
+
+def lineage_table(domain: Domain, s: Mapping[str, Any]) -> str:
+    """Give founders, last common ancestors and copies."""
+    x = s["lineage"]["pbt"]
+    rows = [
+        [
+            str(seed),
+            str(x["copies"][i]),
+            f"{x['founders'][i]} of {s['population']}",
+            f"{x['common_ancestor_step'][i] / s['budget_steps']:.0%}",
+        ]
+        for i, seed in enumerate(s["seeds"])
+    ]
+    return table(
+        ["seed", "copies", "first members with descendants at the end", "last common ancestor, at this part of the training"],
+        rows,
+    )
+
+
+def time_table(domain: Domain, s: Mapping[str, Any]) -> str:
+    """Give where the slots' time went."""
+    parts = ("start", "load", "train", "eval", "save", "publish", "engine", "wait_or_lost")
+    rows = []
+    for arm, t in s["time"].items():
+        total = sum(t[p] for p in parts)
+        rows.append(
+            [
+                ARM_NAMES[arm],
+                f"{t['wall'] / 60:.1f} min",
+                *(f"{t[p] / total:.2%}" for p in parts),
+                f"{min(t['use_by_seed']):.1%} to {max(t['use_by_seed']):.1%}",
+            ]
+        )
+    names = ["start", "load", "train", "evaluate", "save", "publish", "engine", "waiting, or lost by an interruption"]
+    return table(["all seeds together", "wall time", *names, "slot use by seed"], rows)
+
+
+def settings_table(domain: Domain, s: Mapping[str, Any]) -> str:
+    """Give the sizes of the experiment."""
+    return table(
+        ["population", "steps per member", "steps per segment", "seeds", "slots", "machine"],
+        [
+            [
+                f"{s['population']}",
+                f"{s['budget_steps']:,}",
+                f"{s['segment_steps']:,}",
+                f"{len(s['seeds'])}",
+                f"{s['slots']}",
+                s["machine"],
+            ]
+        ],
+    )
+
+
+TABLES: dict[str, Callable[[Domain, Mapping[str, Any]], str]] = {
+    "table": result_table,
+    "pairs": pairs_table,
+    "by-seed": seeds_table,
+    "schedules": schedule_table,
+    "lineages": lineage_table,
+    "times": time_table,
+    "settings": settings_table,
+}

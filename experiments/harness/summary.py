@@ -1,0 +1,147 @@
+"""From raw records to summary.json: nothing here looks anywhere else."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import records, stats, timing
+from .domains import Domain, Measure, Variant
+from .records import Record
+
+#: What is compared with what, seed by seed.
+PAIRS = (("pbt", "random"), ("pbt", "replay"), ("replay", "final"), ("replay", "random"), ("pbt", "final"))
+
+Runs = Mapping[int, Mapping[str, Record]]
+
+
+def of(domain: Domain, results: Path) -> dict[str, Any]:
+    """Give the summary of all variants that have records."""
+    found: dict[str, Any] = {}
+    for variant in domain.variants:
+        runs = records.read_all(domain, variant, results)
+        if runs:
+            found[variant.name] = summarize(domain, variant, runs)
+    return found
+
+
+def summarize(domain: Domain, variant: Variant, runs: Runs) -> dict[str, Any]:
+    """Give a variant's summary."""
+    some = next(iter(runs.values()))["pbt"]
+    experiment = some.facts["experiment"]
+    return {
+        "title": variant.title,
+        "seeds": list(runs),
+        "population": experiment["population"],
+        "segment_steps": experiment["segment"]["steps"],
+        "budget_steps": experiment["budget"]["steps"],
+        "slots": experiment["trainer"]["slots"],
+        "machine": some.facts["machine"],
+        "measures": {m.key: measure(m, variant, runs) for m in (domain.measure, *domain.also)},
+        "validation": validation(variant, runs),
+        "schedule": {h: schedule(h, kind, runs) for h, kind in some.explored().items()},
+        "lineage": {arm: lineages(arm, runs) for arm in ("pbt",)},
+        "time": {arm: times(arm, runs) for arm in ("pbt", "random") if arm in variant.arms},
+    }
+
+
+def measure(m: Measure, variant: Variant, runs: Runs) -> dict[str, Any]:
+    """Describe one number of final.py: by arm, and compared by pairs."""
+    by_arm = {arm: [float(r[arm].facts["final"][m.key]) for r in runs.values()] for arm in variant.arms}
+    return compared(by_arm, m.sign) | {"label": m.label, "goal": m.goal}
+
+
+def validation(variant: Variant, runs: Runs) -> dict[str, Any]:
+    """Describe the score by which the best member was chosen. It is biased upwards: it was chosen by it."""
+    first = next(iter(runs.values()))["pbt"]
+    by_arm = {arm: [float(r[arm].best["score"]) for r in runs.values()] for arm in variant.arms}
+    return compared(by_arm, 1 if first.maximize else -1)
+
+
+def compared(by_arm: Mapping[str, list[float]], sign: int) -> dict[str, Any]:
+    """Describe each arm, and the pairs."""
+    return {
+        "arms": {arm: stats.describe(values) for arm, values in by_arm.items()},
+        "pairs": {f"{a}-{b}": stats.paired(by_arm[a], by_arm[b], sign) for a, b in PAIRS if a in by_arm and b in by_arm},
+    }
+
+
+def schedule(hyper: str, kind: str, runs: Runs) -> dict[str, Any]:
+    """Say how a hyperparameter moved along the best member's ancestry: first fifth against last fifth."""
+    first, last, falls = [], [], 0
+    for r in runs.values():
+        values = hyper_values(r["pbt"], hyper)
+        if not values:
+            return {"kind": kind}
+        n = max(1, len(values) // 5)
+        a, b = middle(values[:n], kind), middle(values[-n:], kind)
+        first.append(stats.significant(a))
+        last.append(stats.significant(b))
+        falls += b < a
+    found = {"kind": kind, "first": first, "last": last, "fell": falls}
+    if kind in ("log", "log_int"):
+        found["ratio_median"] = stats.significant(float(np.median([b / a for a, b in zip(first, last, strict=True)])))
+    return found
+
+
+def middle(values: list[float], kind: str) -> float:
+    """Give the mean, the geometric one of what varies by factors."""
+    if kind in ("log", "log_int"):
+        return math.exp(float(np.mean(np.log(values))))
+    if kind == "near_one":
+        return 1 - math.exp(float(np.mean(np.log1p(-np.asarray(values)))))
+    return float(np.mean(values))
+
+
+def hyper_values(record: Record, hyper: str) -> list[float]:
+    """Give a hyperparameter along the best record's ancestry; nothing where it is no number."""
+    try:
+        return [float(r[f"hypers.{hyper}"]) for r in record.ancestry(record.best["segment"])]
+    except (ValueError, KeyError):
+        return []
+
+
+def lineages(arm: str, runs: Runs) -> dict[str, Any]:
+    """Say how many first members have descendants at the end, and when their last common ancestor lived."""
+    all_of_them = [lineage(r[arm]) for r in runs.values()]
+    return {
+        "founders": [x["founders"] for x in all_of_them],
+        "common_ancestor_step": [x["common_ancestor_step"] for x in all_of_them],
+        "copies": [x["copies"] for x in all_of_them],
+    }
+
+
+def lineage(record: Record) -> dict[str, Any]:
+    """Trace the newest segment of each member back to the first ones."""
+    newest: dict[str, int] = {}
+    for row in record.finished:
+        newest[row["member"]] = max(newest.get(row["member"], 0), int(row["segment"]))
+    paths = [[int(r["segment"]) for r in record.ancestry(s)] for s in newest.values()]
+    common = set(paths[0]).intersection(*map(set, paths[1:]))
+    ancestor = max(common, default=0)
+    return {
+        "founders": len({p[0] for p in paths}),
+        "common_ancestor_step": int(record.by_segment[ancestor]["step"]) if ancestor else 0,
+        "copies": sum(r["action"] == "copy" for r in record.rows),
+    }
+
+
+def times(arm: str, runs: Runs) -> dict[str, Any]:
+    """Add up the time of an arm's runs."""
+    splits = [timing.split(r[arm]) for r in runs.values()]
+    summed = {
+        k: stats.significant(sum(s[k] for s in splits)) for k in splits[0] if k not in ("use", "engine_share", "train_share")
+    }
+    for share in ("use", "engine_share", "train_share"):
+        summed[f"{share}_by_seed"] = [s[share] for s in splits]  # type: ignore[assignment]
+    return summed
+
+
+def text(summary: Mapping[str, Any]) -> str:
+    """Give summary.json."""
+    return json.dumps(summary, indent=1, sort_keys=True) + "\n"
