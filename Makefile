@@ -35,7 +35,7 @@ bin/pbt: $(GO_FILES) web/dist/.done
 # --- the checks -----------------------------------------------------------------
 
 .PHONY: check
-check: tools build lint web python experiments results-check experiments-smoke test laws fuzz simulate ## everything that CI runs
+check: tools build lint web python experiments results-check experiments-smoke test api laws fuzz simulate ## everything that CI runs
 
 .PHONY: tools
 tools: # what the tests need of Debian: a C compiler, sqlite3, PyTorch for the examples and the pages, their data
@@ -114,6 +114,25 @@ python-torch: ## pbt.torch with Debian's torch (apt-get install python3-torch py
 wheel: bin/pbt $(VENV)/.done ## build/wheel/pbt_engine-*.whl: the Python client with the binary inside
 	PBT_WHEEL_BINARY=$(CURDIR)/bin/pbt $(VENV)/bin/pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheel ./python
 	@ls build/wheel
+
+API := build/venv-api
+$(API)/.done: api/requirements-test.txt
+	python3 -m venv --clear $(API)
+	$(API)/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+# Debian's Prometheus, unpacked and not installed: installing it would start it.
+PROMETHEUS := build/prometheus
+$(PROMETHEUS)/.done:
+	rm -rf $(PROMETHEUS) && mkdir -p $(PROMETHEUS)
+	cd $(PROMETHEUS) && { apt-get -o APT::Sandbox::User=root download -qq prometheus || { apt-get update -qq && apt-get -o APT::Sandbox::User=root download -qq prometheus; }; }
+	cd $(PROMETHEUS) && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin && rm prometheus_*.deb
+	@touch $@
+
+.PHONY: api
+api: $(API)/.done $(PROMETHEUS)/.done ## the HTTP API: Schemathesis and a real Prometheus ask the real binary
+	PBT_SCHEMATHESIS=$(CURDIR)/$(API)/bin/schemathesis PBT_PROMETHEUS=$(CURDIR)/$(PROMETHEUS)/usr/bin \
+	  go test -count=1 -timeout 10m -run 'TestTheDescriptionHolds|TestPrometheusTakesTheMetrics' ./cmd/pbt
 
 SINKS := build/venv-sinks
 $(SINKS)/.done: sinks/requirements-test.txt

@@ -2,10 +2,12 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -19,19 +21,24 @@ type object = map[string]any
 
 // describe answers with what there is to ask.
 func (s *Server) describe(w http.ResponseWriter, r *http.Request) {
-	a, err := description()
+	a, err := descriptions[s.config.Token != ""]()
 	s.send(w, r, a, err)
 }
 
-var description = sync.OnceValues(func() (*answer, error) {
-	text, err := json.Marshal(Description())
-	return &answer{kind: "application/json", body: text, etag: `"openapi"`}, err
-})
+var descriptions = map[bool]func() (*answer, error){false: describeOnce(false), true: describeOnce(true)}
+
+func describeOnce(token bool) func() (*answer, error) {
+	return sync.OnceValues(func() (*answer, error) {
+		text, err := json.Marshal(Description(token))
+		return &answer{kind: "application/json", body: text, etag: fmt.Sprintf(`"openapi-%t"`, token)}, err
+	})
+}
 
 // Description is the API as an OpenAPI 3.1 document, made of the table that the server
-// is made of and of the types that it answers with.
-func Description() map[string]any {
-	d := describer{schemas: object{"Error": object{
+// is made of and of the types that it answers with; of a server that wants a token, or
+// of one that does not.
+func Description(token bool) map[string]any {
+	d := describer{token: token, schemas: object{"Error": object{
 		"type": "object", "properties": object{"error": object{"type": "string"}}, "required": []string{"error"},
 	}}}
 	paths := object{}
@@ -49,26 +56,69 @@ func Description() map[string]any {
 		if path == "/metrics" {
 			kind, schema = "text/plain", object{"type": "string"}
 		}
-		paths[path] = object{"get": object{"summary": doc, "operationId": operationID("get", path), "responses": responses(object{"description": doc, "content": object{kind: object{"schema": schema}}})}}
+		refused := []int{http.StatusForbidden}
+		op := object{"summary": doc, "operationId": operationID("get", path)}
+		if path == "/healthz" {
+			op["security"] = []object{} // it can always be asked
+		} else if token {
+			refused = append(refused, http.StatusUnauthorized)
+		}
+		op["responses"] = responses(object{"description": doc, "content": object{kind: object{"schema": schema}}}, refused)
+		paths[path] = object{"get": op}
 	}
-	return object{
+	description := object{
 		"openapi":    "3.1.0",
 		"info":       object{"title": "pbt", "version": "1", "summary": "Population Based Training: runs as they are recorded.", "license": object{"name": "Apache-2.0", "identifier": "Apache-2.0"}},
 		"paths":      paths,
-		"components": object{"schemas": d.schemas, "securitySchemes": object{"token": object{"type": "http", "scheme": "bearer"}}},
-		"security":   []object{{}, {"token": []string{}}},
+		"components": object{"schemas": d.schemas},
 	}
+	if token {
+		description["components"].(object)["securitySchemes"] = object{"token": object{"type": "http", "scheme": "bearer"}}
+		description["security"] = []object{{"token": []string{}}}
+	}
+	return description
 }
 
 func operationID(method, path string) string {
 	return method + strings.NewReplacer("/", "_", "{", "", "}", "", ".", "_").Replace(path)
 }
 
-func responses(good object) object {
-	return object{
-		"200":     good,
-		"default": object{"description": "What is wrong, and what to do.", "content": object{"application/json": object{"schema": object{"$ref": "#/components/schemas/Error"}}}},
+// refusals are the statuses with which a server refuses, each with a sentence.
+var refusals = map[int]string{
+	http.StatusBadRequest:            "A parameter or a field is unknown, or out of its range.",
+	http.StatusUnauthorized:          "A token is needed.",
+	http.StatusForbidden:             "The server is not called so, or another site's page asks.",
+	http.StatusNotFound:              "There is no such run, segment or hyperparameter.",
+	http.StatusConflict:              "The command makes no sense now, or the run is trained elsewhere.",
+	http.StatusRequestEntityTooLarge: "The body is too large.",
+	http.StatusUnsupportedMediaType:  "The body is no JSON.",
+	http.StatusInternalServerError:   "The run's journal or its logs cannot be read.",
+	http.StatusServiceUnavailable:    "The run's journal is still being read, or holds no event yet: ask again.",
+}
+
+func responses(good object, refused []int) object {
+	all := object{"200": good}
+	for _, status := range refused {
+		all[strconv.Itoa(status)] = object{
+			"description": refusals[status], "content": object{"application/json": object{"schema": object{"$ref": "#/components/schemas/Error"}}},
+		}
 	}
+	return all
+}
+
+// refused are the statuses with which a route may refuse.
+func (d *describer) refused(r *route) []int {
+	list := []int{http.StatusBadRequest, http.StatusForbidden}
+	if d.token {
+		list = append(list, http.StatusUnauthorized)
+	}
+	if strings.Contains(r.path, "{run}") {
+		list = append(list, http.StatusNotFound, http.StatusInternalServerError, http.StatusServiceUnavailable)
+	}
+	if r.body != nil {
+		list = append(list, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	return list
 }
 
 func (d *describer) operation(r *route) object {
@@ -82,7 +132,7 @@ func (d *describer) operation(r *route) object {
 			content[kind] = object{} // whoever checks it reads it as JSON is read
 		}
 	}
-	op := object{"summary": r.doc, "operationId": operationID(strings.ToLower(r.method), r.path), "responses": responses(object{"description": r.doc, "content": content})}
+	op := object{"summary": r.doc, "operationId": operationID(strings.ToLower(r.method), r.path), "responses": responses(object{"description": r.doc, "content": content}, d.refused(r))}
 	var params []object
 	for i := range r.params {
 		params = append(params, r.params[i].describe())
@@ -148,7 +198,10 @@ func (d *describer) commands() object {
 }
 
 // describer makes JSON Schemas of Go types.
-type describer struct{ schemas object }
+type describer struct {
+	schemas object
+	token   bool // the server wants one
+}
 
 var (
 	valueSchema = object{"type": []string{"number", "string", "boolean"}}

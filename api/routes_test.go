@@ -22,7 +22,7 @@ import (
 // described compiles the schema of an operation's answer.
 func described(t testing.TB, method, path string) *jsonschema.Schema {
 	t.Helper()
-	text, err := json.Marshal(Description())
+	text, err := json.Marshal(Description(false))
 	if err != nil {
 		t.Fatal(err)
 	}
