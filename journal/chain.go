@@ -61,6 +61,25 @@ func (j *Journal) Verify() error {
 	return nil
 }
 
+// SealAt returns the seal of a row, in hexadecimal digits: "" where there is no such
+// row. Two journals with the same seal at a position have the same rows up to it, so
+// whoever keeps a seal notices when a journal has lost its end and grown another.
+func (j *Journal) SealAt(seq int64) (string, error) {
+	last, err := j.reader.last()
+	if err != nil || seq < 1 || seq > last {
+		return "", j.sealError(seq, err)
+	}
+	l, err := j.reader.linkAt(seq)
+	return string(l.appendHex(nil)), j.sealError(seq, err)
+}
+
+func (j *Journal) sealError(seq int64, err error) error {
+	if err != nil {
+		return fmt.Errorf("read the seal of row %d of journal %s: %w%s", seq, j.path, err, advice(err))
+	}
+	return nil
+}
+
 // sealRows is how many rows eachSeal reads without letting go of the connection.
 const sealRows = 4096
 
@@ -101,8 +120,8 @@ func (r *reader) someSeals(after int64, fn func(*Row, link) error) (last int64, 
 	return after, true, nil
 }
 
-// lastLink is the newest row's seal, zero for an empty journal.
-func (r *reader) lastLink(seq int64) (l link, err error) {
+// linkAt is the seal of a row that is there, zero before the first one.
+func (r *reader) linkAt(seq int64) (l link, err error) {
 	if seq == 0 {
 		return l, nil
 	}

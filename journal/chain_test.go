@@ -50,3 +50,45 @@ func TestVerifyNoticesEveryAlteration(t *testing.T) {
 		})
 	}
 }
+
+// A seal tells of all rows up to its own: it is the same in a copy, and another after
+// any row that is another.
+func TestASealNamesWhatLedToIt(t *testing.T) {
+	write := func(bodies ...string) *Journal {
+		j, err := Create(filepath.Join(t.TempDir(), "j.sqlite"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { j.Close() })
+		for i, body := range bodies {
+			if err := j.Append([]Row{{Seq: int64(i + 1), At: 5, Kind: "k", Member: -1, Body: []byte(body)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return j
+	}
+	seal := func(j *Journal, seq int64) string {
+		t.Helper()
+		s, err := j.SealAt(seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a, b := write(`{"n":1}`, `{"n":2}`, `{"n":3}`), write(`{"n":1}`, `{"n":4}`, `{"n":3}`)
+	if seal(a, 1) != seal(b, 1) || len(seal(a, 1)) != 2*linkBytes {
+		t.Errorf("%q, %q", seal(a, 1), seal(b, 1))
+	}
+	if seal(a, 2) == seal(b, 2) || seal(a, 3) == seal(b, 3) {
+		t.Error("another row has the same seal")
+	}
+	if seal(a, 0) != "" || seal(a, 4) != "" || seal(a, -1) != "" {
+		t.Error("a row that is not there has a seal")
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := a.SealAt(1); err == nil {
+		t.Errorf("a closed journal has the seal %q", s)
+	}
+}

@@ -76,7 +76,7 @@ func (s schema) open(path string) (*Journal, error) {
 	j := &Journal{path: path, reader: r, writer: w}
 	j.last, err = j.Last()
 	if err == nil {
-		w.seals.last, err = r.lastLink(j.last)
+		w.seals.last, err = r.linkAt(j.last)
 	}
 	if err != nil {
 		return nil, errors.Join(err, j.Close())

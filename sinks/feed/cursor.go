@@ -19,7 +19,9 @@ const Dir = "sinks"
 type cursor struct {
 	Run    string          `json:"run"`
 	Target string          `json:"target"`
-	Seq    int64           `json:"seq"` // of the last event delivered
+	mark                   // the last event delivered
+	Opened int64           `json:"opened"`         // when a process last took the run, of what was delivered: Unix nanoseconds
+	Anew   int             `json:"anew,omitempty"` // how often the journal was found to have lost what was delivered
 	State  json.RawMessage `json:"state,omitempty"`
 }
 

@@ -51,6 +51,7 @@ type Follower struct {
 	cursor  cursor
 	ready   bool    // the sink is open
 	pending []Event // read and not delivered
+	ahead   cursor  // what it will be once they are
 	fault   error   // since the last success
 	faults  int
 }
@@ -186,8 +187,8 @@ func (f *Follower) catchUp(ctx context.Context) error {
 			f.ready = false
 			return err
 		}
-		next := f.cursor
-		next.Seq, next.State = f.pending[len(f.pending)-1].Seq, state
+		next := f.ahead
+		next.State = state
 		if err := f.desk.save(next); err != nil {
 			f.ready = false // it has got more than the cursor says
 			return err
@@ -214,12 +215,17 @@ func (f *Follower) prepare(ctx context.Context) (err error) {
 	}
 	err = f.config.Sink.Open(ctx, f.run, f.cursor.State)
 	if errors.Is(err, ErrStartOver) {
-		f.cursor = cursor{Run: f.run.ID, Target: f.config.Sink.Target()}
-		f.run.tree, f.pending = newTree(f.info.Goal), nil
+		f.fromTheStart()
 		err = f.config.Sink.Open(ctx, f.run, nil)
 	}
 	f.ready = err == nil
 	return err
+}
+
+// fromTheStart takes the sink back to the run's first event.
+func (f *Follower) fromTheStart() {
+	f.cursor = cursor{Run: f.cursor.Run, Target: f.cursor.Target, Anew: f.cursor.Anew}
+	f.run.tree, f.pending = newTree(f.info.Goal), nil
 }
 
 // begin reads the run as far as the cursor says.
@@ -231,14 +237,24 @@ func (f *Follower) begin(ctx context.Context) (err error) {
 	if f.cursor, known, err = f.desk.load(f.run.ID, f.config.Sink.Target()); err != nil {
 		return err
 	}
-	if !known && f.config.FromNow {
-		if f.cursor.Seq, err = f.newestSitting(); err != nil {
+	if known {
+		if err := f.checkCursor(); err != nil {
 			return err
+		}
+	} else if f.config.FromNow {
+		if err := f.toNewestSitting(0); err != nil {
+			return err
+		}
+	}
+	if n := f.cursor.Anew + 1; n > 1 {
+		f.run.ID = fmt.Sprintf("%s-%d", f.run.ID, n)
+		if !f.config.FromNow {
+			f.run.Name = fmt.Sprintf("%s (%d)", f.run.Name, n)
 		}
 	}
 	for f.run.tree.seq < f.cursor.Seq && err == nil {
 		before := f.run.tree.seq
-		_, err = f.source.read(before, func(r journal.Row) error {
+		_, _, err = f.source.read(before, func(r journal.Row) error {
 			if r.Seq > f.cursor.Seq {
 				return errEnough
 			}
@@ -248,42 +264,86 @@ func (f *Follower) begin(ctx context.Context) (err error) {
 			_, err := f.run.tree.add(r)
 			return err
 		})
-		if err == nil && f.run.tree.seq == before { // the journal is shorter than it was: it is not the same one
-			f.cursor = cursor{Run: f.run.ID, Target: f.config.Sink.Target()}
-			f.run.tree = newTree(f.info.Goal)
+		if err == nil && f.run.tree.seq == before {
+			err = fmt.Errorf("the journal ends at event %d, and event %d has been delivered", before, f.cursor.Seq)
 		}
 	}
 	return err
 }
 
-// newestSitting is the position before the event by which a process last took the run.
-func (f *Follower) newestSitting() (seq int64, err error) {
-	at, more := int64(0), true
-	for more && err == nil {
-		more, err = f.source.read(at, func(r journal.Row) error {
-			if at = r.Seq; machine.Kind(r.Kind) == machine.KindOpened {
-				seq = r.Seq - 1
+// checkCursor looks whether the journal still holds what has been delivered. After a
+// loss of power its newest events may be gone, and others in their place. Then the
+// sink begins anew, under another name of the run, so that what it has been given and
+// what it is given now do not mix; one that tells news goes on with what is new.
+func (f *Follower) checkCursor() error {
+	same, err := f.source.holds(f.cursor.mark)
+	if err != nil || same {
+		return err
+	}
+	lost, opened := f.cursor.Seq, f.cursor.Opened
+	f.fromTheStart()
+	f.cursor.Anew++
+	how := "it gets the run from its beginning"
+	if f.config.FromNow {
+		how = "it goes on with what is new"
+		if err := f.toNewestSitting(opened); err != nil {
+			return err
+		}
+	}
+	if err := f.desk.save(f.cursor); err != nil {
+		return err
+	}
+	f.config.Warn(fmt.Sprintf("sink %s: the journal no longer holds event %d, which it had got, as after a loss of power; %s", f.config.Name, lost, how))
+	return nil
+}
+
+// toNewestSitting sets the cursor before the event by which a process last took the
+// run; after the journal's last event, if that one has been delivered.
+func (f *Follower) toNewestSitting(delivered int64) error {
+	var before, last mark
+	var opened int64
+	for more := true; more; {
+		at, m, err := last.Seq, mark{}, error(nil)
+		m, more, err = f.source.read(at, func(r journal.Row) error {
+			if machine.Kind(r.Kind) == machine.KindOpened {
+				before, opened = mark{Seq: r.Seq - 1}, r.At
 			}
 			return nil
 		})
+		if err != nil {
+			return err
+		}
+		if m.Seq > 0 {
+			last = m
+		}
 	}
-	return seq, err
+	f.cursor.mark = before
+	if delivered != 0 && opened == delivered {
+		f.cursor.mark, f.cursor.Opened = last, opened
+	}
+	return nil
 }
 
 // readNext reads what is delivered next.
 func (f *Follower) readNext() error {
-	size := 0
-	_, err := f.source.read(f.run.tree.seq, func(r journal.Row) error {
+	size, opened := 0, f.cursor.Opened
+	last, _, err := f.source.read(f.run.tree.seq, func(r journal.Row) error {
 		if n := len(f.pending); n == maxEvents || n > 0 && size+len(r.Body) > maxBodies {
 			return errEnough
 		}
 		size += len(r.Body)
 		e, err := f.run.tree.add(r)
-		if err == nil {
-			f.pending = append(f.pending, e)
+		if err != nil {
+			return err
 		}
-		return err
+		f.pending = append(f.pending, e)
+		if e.Body.Kind() == machine.KindOpened {
+			opened = r.At
+		}
+		return nil
 	})
+	f.ahead = f.cursor
+	f.ahead.mark, f.ahead.Opened = last, opened
 	return err
 }
 

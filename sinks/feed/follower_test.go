@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -168,6 +169,78 @@ func TestFromNow(t *testing.T) {
 	feedtest.Feed(t, dir, feed.Config{Name: "m", Sink: again, FromNow: true})
 	if len(again.got) != 0 {
 		t.Errorf("%d events are delivered twice", len(again.got))
+	}
+}
+
+// named remembers under which id it got its events.
+type named struct {
+	memory
+	id string
+}
+
+func (n *named) Open(_ context.Context, run *feed.Run, _ json.RawMessage) error {
+	n.id = run.ID
+	return nil
+}
+
+// A journal may lose its end with the power, after a sink has got it: the sink says so,
+// and gets what the journal holds now: once, and not mixed with what it had.
+func TestAJournalThatHasLostItsEnd(t *testing.T) {
+	rows := feedtest.Rows(t, 4)
+	const kept, had = 20, 30
+	sitting := slices.IndexFunc(rows, func(r journal.Row) bool { return r.Kind == string(machine.KindOpened) })
+	again := rows[sitting] // another process has taken the run
+	again.Seq, again.At = kept+1, rows[had].At
+	regrown := append(slices.Clone(rows[:kept]), again)
+	for _, r := range rows[kept : had+5] {
+		r.Seq, r.At = r.Seq+1, r.At+1
+		regrown = append(regrown, r)
+	}
+	for _, c := range []struct {
+		what    string
+		now     []journal.Row
+		fromNow bool
+		first   int64 // that the sink gets; 0 for none
+		says    string
+	}{
+		{"cut", rows[:kept], false, 1, "no longer holds event 30, which it had got, as after a loss of power; it gets the run from its beginning"},
+		{"cut, and grown again", regrown, false, 1, "it gets the run from its beginning"},
+		{"cut, for news", rows[:kept], true, 0, "it goes on with what is new"},
+		{"cut, and grown again, for news", regrown, true, kept + 1, "it goes on with what is new"},
+		{"whole", rows, false, had + 1, ""},
+		{"whole, for news", rows, true, had + 1, ""},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			dir, _ := feedtest.Journal(t, rows[:had])
+			before, after := &named{}, &named{}
+			feedtest.Feed(t, dir, feed.Config{Name: "m", Sink: before, FromNow: c.fromNow})
+			now, _ := feedtest.Journal(t, c.now)
+			if err := os.Rename(filepath.Join(dir, feed.Dir), filepath.Join(now, feed.Dir)); err != nil {
+				t.Fatal(err)
+			}
+			var told []string
+			config := feed.Config{Name: "m", Sink: after, FromNow: c.fromNow, Warn: func(s string) { told = append(told, s) }}
+			if left := feedtest.Feed(t, now, config); left.Events != 0 || left.Err != nil {
+				t.Errorf("%+v", left)
+			}
+			var first int64
+			if len(after.got) > 0 {
+				first = after.got[0].Seq
+			}
+			if first != c.first || first > 0 && after.got[len(after.got)-1].Seq != int64(len(c.now)) {
+				t.Errorf("it gets %d events from %d on, want %d", len(after.got), first, c.first)
+			}
+			if (c.says == "") != (before.id == after.id) {
+				t.Errorf("the run is %s, and was %s", after.id, before.id)
+			}
+			if strings.Join(told, "") != "" != (c.says != "") || len(told) > 1 || !strings.Contains(strings.Join(told, ""), c.says) {
+				t.Errorf("%q", told)
+			}
+			last := &named{} // and that is that
+			if left := feedtest.Feed(t, now, feed.Config{Name: "m", Sink: last, FromNow: c.fromNow}); left.Events != 0 || len(last.got) != 0 || last.id != after.id {
+				t.Errorf("%+v, %d events, %s", left, len(last.got), last.id)
+			}
+		})
 	}
 }
 

@@ -80,13 +80,20 @@ func (s *Source) journal() (*journal.Journal, error) {
 	return s.open, nil
 }
 
-// read calls fn with the rows after a position, until fn or a limit ends it.
-func (s *Source) read(after int64, fn func(journal.Row) error) (more bool, err error) {
+// mark is a row, and by its seal all rows before it.
+type mark struct {
+	Seq  int64  `json:"seq"`
+	Seal string `json:"seal,omitempty"`
+}
+
+// read calls fn with the rows after a position, until fn or a limit ends it. It
+// returns the last row that fn has taken, 0 for none.
+func (s *Source) read(after int64, fn func(journal.Row) error) (last mark, more bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j, err := s.journal()
 	if err != nil {
-		return false, err
+		return last, false, err
 	}
 	defer s.shut()
 	n := 0
@@ -94,12 +101,32 @@ func (s *Source) read(after int64, fn func(journal.Row) error) (more bool, err e
 		if n++; n > maxReplay {
 			return errEnough
 		}
-		return fn(r)
+		err := fn(r)
+		if err == nil {
+			last.Seq = r.Seq
+		}
+		return err
 	})
-	if errors.Is(err, errEnough) {
-		return true, nil
+	if more = errors.Is(err, errEnough); more {
+		err = nil
 	}
-	return false, err
+	if err == nil && last.Seq > 0 {
+		last.Seal, err = j.SealAt(last.Seq)
+	}
+	return last, more, err
+}
+
+// holds tells whether the journal has a row, and has had the same ones before it.
+func (s *Source) holds(m mark) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j, err := s.journal()
+	if err != nil || m.Seq == 0 {
+		return true, err
+	}
+	defer s.shut()
+	seal, err := j.SealAt(m.Seq)
+	return seal != "" && (m.Seal == "" || seal == m.Seal), err
 }
 
 // nearby is how many rows are rather read over than the next one looked up.
@@ -163,7 +190,7 @@ func (s *Source) last() (int64, error) {
 // identify reads who the run is.
 func (s *Source) identify(info Info) (*Run, error) {
 	run := &Run{Info: info, source: s, tree: newTree(info.Goal)}
-	_, err := s.read(0, func(r journal.Row) error {
+	_, _, err := s.read(0, func(r journal.Row) error {
 		body, err := machine.Decode(machine.Kind(r.Kind), r.Body)
 		if err != nil {
 			return err
