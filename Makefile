@@ -142,7 +142,7 @@ $(SINKS)/.done: sinks/requirements-test.txt
 
 .PHONY: sinks
 sinks: $(SINKS)/.done ## the sinks against a real TensorBoard, MLflow, W&B (offline) and Arrow
-	PBT_SINKS_PYTHON=$(CURDIR)/$(SINKS)/bin/python go test -count=1 -timeout 10m ./sinks/...
+	PBT_SINKS_PYTHON=$(CURDIR)/$(SINKS)/bin/python go test -count=1 -timeout 20m ./sinks/...
 
 .PHONY: laws
 laws: ## break each law on purpose: the simulator must notice

@@ -97,7 +97,7 @@ func (k *keptAnswer) fresh(q *request) bool {
 }
 
 func (all *answers) get(q *request, rt *route) (*answer, error) {
-	k := all.place(q.source.id + " " + rt.path + " " + q.key(rt))
+	k := all.place(fmt.Sprint(q.source.number, " ", rt.path, " ", q.key(rt)))
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.fresh(q) {

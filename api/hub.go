@@ -147,7 +147,11 @@ func framesOf(run *view.Run, j *journal.Journal, after, to int64) (out []frame, 
 		if err != nil {
 			return err
 		}
-		f, err := frameOf(e)
+		seal, err := j.SealAt(row.Seq)
+		if err != nil {
+			return err
+		}
+		f, err := frameOf(e, seal)
 		out = append(out, f)
 		return err
 	})
@@ -157,14 +161,15 @@ func framesOf(run *view.Run, j *journal.Journal, after, to int64) (out []frame, 
 	return out, err
 }
 
-func frameOf(e view.Event) (frame, error) {
+func frameOf(e view.Event, seal string) (frame, error) {
 	text, err := json.Marshal(e)
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, 0, len(text)+48)
+	b := make([]byte, 0, len(text)+64)
 	b = append(b, "event: journal\nid: "...)
 	b = strconv.AppendInt(b, e.Seq, 10)
+	b = append(append(b, '-'), seal[:sealDigits]...)
 	b = append(b, "\ndata: "...)
 	b = append(b, text...) // JSON has no line breaks
 	return append(b, "\n\n"...), nil

@@ -138,7 +138,7 @@ func (d *describer) operation(r *route) object {
 		params = append(params, r.params[i].describe())
 	}
 	if r.stream != nil {
-		params = append(params, object{"name": "Last-Event-ID", "in": "header", "description": "the id of the last event that was received", "schema": object{"type": "integer", "minimum": 0, "maximum": maxWhole}})
+		params = append(params, object{"name": "Last-Event-ID", "in": "header", "description": "the id of the last event that was received", "schema": object{"type": "string", "pattern": positionText.String()}})
 	}
 	if params != nil {
 		op["parameters"] = params
@@ -154,6 +154,9 @@ func (p *param) describe() object {
 	switch {
 	case p.text:
 		schema["type"], schema["minLength"] = "string", 1
+		if p.pattern != nil {
+			schema["pattern"] = p.pattern.String()
+		}
 	case p.list:
 		schema["type"], schema["items"], schema["minItems"] = "array", object{"enum": p.choices}, 1
 	case p.choices != nil:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +43,8 @@ type param struct {
 	choices []string // a text, one of these
 	list    bool     // several of them, with commas between
 	text    bool     // any text
-	min     int64    // else a whole number
+	pattern *regexp.Regexp
+	min     int64 // else a whole number
 	max     int64
 	def     any
 }
@@ -136,6 +138,8 @@ func (q *request) set(p *param, text string, given bool) error {
 		return nil
 	}
 	switch {
+	case p.pattern != nil && !p.pattern.MatchString(text):
+		return bad("%s=%.80q: want something like %s", p.name, text, p.pattern)
 	case p.text:
 		q.words[p.name] = text
 	case p.list:
@@ -246,7 +250,7 @@ var routes = []route{
 	{path: "/runs/{run}/experiment", doc: "The experiment file, as it was written and as it is in force.", answer: Experiment{}, handle: (*request).experiment},
 	{path: "/runs/{run}/stream", doc: "Each event of the journal after a position, once and in order, as Server-Sent Events; and how far segments are.",
 		texts: []string{"text/event-stream"}, stream: (*Server).stream, params: []param{
-			{name: "after", min: 0, max: maxWhole, doc: "the position; the header Last-Event-ID wins over it. Without either, only what comes from now on"},
+			{name: "after", text: true, pattern: positionText, doc: "the position: an event's seq, or the id of one; the header Last-Event-ID wins over it. Without either, only what comes from now on"},
 		}},
 	{method: http.MethodPost, path: "/runs/{run}/steer", doc: "Steer the run.", body: commandType, answer: Steered{}, handle: (*request).steer},
 }

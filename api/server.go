@@ -60,6 +60,7 @@ type Server struct {
 	mu      sync.Mutex
 	sources map[string]*Source // by id
 	order   []string
+	added   int // sources, ever
 }
 
 // New returns a server without runs.
@@ -87,6 +88,8 @@ func (s *Server) Add(src *Source) error {
 	for n := 2; s.sources[src.id] != nil; n++ {
 		src.id = fmt.Sprintf("%s~%d", base, n)
 	}
+	s.added++
+	src.number = s.added
 	s.sources[src.id] = src
 	s.order = append(s.order, src.id)
 	src.start()
@@ -118,6 +121,26 @@ func (s *Server) Has(dir string) bool {
 		}
 	}
 	return false
+}
+
+// DropGone stops serving runs whose journal has been deleted or replaced. What is in
+// its place can be added again: it may have the same id.
+func (s *Server) DropGone() error {
+	s.mu.Lock()
+	var gone []*Source
+	for id, src := range s.sources {
+		if src.gone.Load() {
+			gone = append(gone, src)
+			delete(s.sources, id)
+			s.order = slices.DeleteFunc(s.order, func(o string) bool { return o == id })
+		}
+	}
+	s.mu.Unlock()
+	var faults []error
+	for _, src := range gone {
+		faults = append(faults, src.Close())
+	}
+	return errors.Join(faults...)
 }
 
 func (s *Server) all() []*Source {

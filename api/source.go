@@ -30,6 +30,7 @@ const (
 type Source struct {
 	Dir     string
 	id      string
+	number  int // of the server's sources: ids come again
 	run     *view.Run
 	steerer Steerer
 	local   bool // this process trains it
@@ -39,6 +40,7 @@ type Source struct {
 	loaded  chan struct{}   // closed when the journal has been read for the first time
 	asked   atomic.Int64    // when somebody last asked, in Unix nanoseconds
 	live    atomic.Bool     // a process trains it
+	gone    atomic.Bool     // its journal is not the one that was opened: deleted, replaced, or cut
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	started bool
@@ -46,6 +48,7 @@ type Source struct {
 
 	mu      sync.Mutex
 	journal *journal.Journal
+	file    fs.FileInfo // the journal's, when it was opened
 	closed  bool
 	fault   error // why the journal cannot be read
 }
@@ -144,6 +147,7 @@ func (s *Source) follow(ctx context.Context) {
 		if !s.local && time.Now().After(nextOwner) {
 			_, alive, err := journal.OwnerOf(s.Dir)
 			s.setLive(alive && err == nil)
+			s.gone.Store(s.isGone())
 			nextOwner = time.Now().Add(ownerEvery)
 		}
 		s.catchUp(ctx)
@@ -223,9 +227,28 @@ func (s *Source) Journal() (*journal.Journal, error) {
 	case s.journal != nil:
 		return s.journal, nil
 	}
+	path := filepath.Join(s.Dir, engine.JournalFile)
+	s.file, _ = os.Stat(path) // first: if it is replaced meanwhile, isGone finds that out
 	var err error
-	s.journal, err = journal.OpenReadOnly(filepath.Join(s.Dir, engine.JournalFile))
+	s.journal, err = journal.OpenReadOnly(path)
 	return s.journal, err
+}
+
+// isGone tells whether the journal that has been read is not there any more: somebody
+// has deleted the run, maybe begun another one in its place, or put back an older copy.
+func (s *Source) isGone() bool {
+	s.mu.Lock()
+	j, file := s.journal, s.file
+	s.mu.Unlock()
+	if j == nil {
+		return false
+	}
+	now, err := os.Stat(filepath.Join(s.Dir, engine.JournalFile))
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	last, err := j.Last()
+	return !os.SameFile(now, file) || err == nil && last < s.run.Seq()
 }
 
 func (s *Source) err() error {

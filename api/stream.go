@@ -2,7 +2,9 @@ package api
 
 import (
 	"net/http"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -34,15 +36,23 @@ func (s *Server) stream(q *request, w http.ResponseWriter) {
 	}
 	defer h.readers.Add(-1)
 	r := &reader{w: w, control: http.NewResponseController(w)}
-	var err error
-	if r.seq, err = q.streamFrom(); err != nil {
+	from, err := q.streamFrom()
+	lost := false
+	if err == nil {
+		lost, err = q.source.lost(from)
+	}
+	if err != nil {
 		s.fail(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
-	if !r.send(frame("retry: 500\n\n")) {
+	hello := frame("retry: 500\n\n")
+	if r.seq = from.seq; lost {
+		r.seq, hello = 0, append(hello, resetFrame...)
+	}
+	if !r.send(hello) {
 		return
 	}
 	r.number = h.since(r.seq, 0).number // how far segments were is no news
@@ -75,19 +85,60 @@ func (s *Server) stream(q *request, w http.ResponseWriter) {
 	}
 }
 
+// resetFrame tells a reader to forget what it has, position included: the journal no
+// longer holds it. The stream goes on with the run's first event.
+const resetFrame = "event: reset\nid\ndata: {}\n\n"
+
+// position is a place in the journal, as the ids of a stream's events name it: the
+// number of the event, and the beginning of its seal, which tells of all before it.
+type position struct {
+	seq  int64
+	seal string // "": not known
+}
+
+// sealDigits is how much of a seal an id has: two journals of one run do not agree in
+// it by chance.
+const sealDigits = 12
+
+var positionText = regexp.MustCompile(`^([0-9]{1,16})(?:-([0-9a-f]{12}))?$`)
+
+func parsePosition(text string) (p position, ok bool) {
+	parts := positionText.FindStringSubmatch(text)
+	if parts == nil {
+		return p, false
+	}
+	seq, err := strconv.ParseInt(parts[1], 10, 64)
+	return position{seq, parts[2]}, err == nil && seq <= maxWhole
+}
+
 // streamFrom is the position after which a stream begins.
-func (q *request) streamFrom() (int64, error) {
-	if last := q.Header.Get("Last-Event-ID"); last != "" {
-		seq, err := strconv.ParseInt(last, 10, 64)
-		if err != nil || seq < 0 {
-			return 0, bad("Last-Event-ID: %.80q is no position in the journal", last)
-		}
-		return seq, nil
+func (q *request) streamFrom() (position, error) {
+	name, text := "Last-Event-ID", q.Header.Get("Last-Event-ID")
+	if text == "" {
+		name, text = "after", q.words["after"]
 	}
-	if after := q.given("after"); after != nil {
-		return *after, nil
+	if text == "" {
+		return position{seq: q.source.run.Seq()}, nil
 	}
-	return q.source.run.Seq(), nil
+	p, ok := parsePosition(text)
+	if !ok {
+		return p, bad("%s: %.80q is no position in the journal", name, text)
+	}
+	return p, nil
+}
+
+// lost tells whether the journal does not hold what whoever stands at a position has
+// read: after a loss of power its newest events may be gone, and others in their place.
+func (s *Source) lost(p position) (bool, error) {
+	if p.seq == 0 {
+		return false, nil
+	}
+	j, err := s.Journal()
+	if err != nil {
+		return false, err
+	}
+	seal, err := j.SealAt(p.seq)
+	return seal == "" || !strings.HasPrefix(seal, p.seal), err
 }
 
 // catchUp sends events that are in the journal only.

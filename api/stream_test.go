@@ -10,13 +10,19 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/journal"
+	"github.com/seed-7a1a2db0/pbt/sinks/feed/feedtest"
 	"github.com/seed-7a1a2db0/pbt/trainer"
 	"github.com/seed-7a1a2db0/pbt/view"
 )
@@ -50,15 +56,24 @@ func messages(r io.Reader, take func(message) (more bool)) error {
 	}
 }
 
-// openStream opens a stream after a position; −1 for none.
-func openStream(t testing.TB, ctx context.Context, url string, after int64) *http.Response {
+// seqOf is the position in a message's id, −1 if that is no id of an event.
+func seqOf(m message) int64 {
+	p, ok := parsePosition(m.id)
+	if !ok || p.seal == "" {
+		return -1
+	}
+	return p.seq
+}
+
+// openStream opens a stream, for a reader whose last event had this id; "" for none.
+func openStream(t testing.TB, ctx context.Context, url, last string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if after >= 0 {
-		req.Header.Set("Last-Event-ID", strconv.FormatInt(after, 10))
+	if last != "" {
+		req.Header.Set("Last-Event-ID", last)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -85,7 +100,11 @@ func TestAStreamThatBreaksGoesOnWhereItWas(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(i), 1))
 			for ended := false; !ended; {
 				ctx, cancel := context.WithCancel(context.Background())
-				res := openStream(t, ctx, url, int64(len(got[i])))
+				last := ""
+				if n := len(got[i]); n > 0 {
+					last = got[i][n-1].id
+				}
+				res := openStream(t, ctx, url+"?after=0", last)
 				left := r.IntN(25)
 				_ = messages(res.Body, func(m message) bool {
 					if m.event == "journal" {
@@ -110,7 +129,7 @@ func TestAStreamThatBreaksGoesOnWhereItWas(t *testing.T) {
 		}
 		for k, m := range got[i] {
 			var e view.Event
-			if err := json.Unmarshal([]byte(m.data), &e); err != nil || m.id != strconv.Itoa(k+1) || !reflect.DeepEqual(e, want[k]) {
+			if err := json.Unmarshal([]byte(m.data), &e); err != nil || seqOf(m) != int64(k+1) || !reflect.DeepEqual(e, want[k]) {
 				t.Fatalf("reader %d: event %d is %+v, want %+v", i, k, m, want[k])
 			}
 		}
@@ -122,7 +141,7 @@ func TestTheLastEventsComeBeforeTheEnd(t *testing.T) {
 	l := liveRun(t, experiment, nil)
 	s, web := serve(t, Config{}, l.source)
 	l.permit(1)
-	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream?after=0", -1)
+	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream?after=0", "")
 	defer res.Body.Close()
 	go func() {
 		l.permit(1000)
@@ -136,7 +155,7 @@ func TestTheLastEventsComeBeforeTheEnd(t *testing.T) {
 	if err := messages(res.Body, func(m message) bool { n, last = n+1, m; return true }); err != io.EOF {
 		t.Fatal(err)
 	}
-	if !strings.Contains(last.data, `"kind":"closed"`) || last.id != strconv.Itoa(n) {
+	if !strings.Contains(last.data, `"kind":"closed"`) || seqOf(last) != int64(n) {
 		t.Errorf("%d events, the last is %+v", n, last)
 	}
 }
@@ -151,21 +170,21 @@ func TestWhereAStreamBegins(t *testing.T) {
 		if q != "" {
 			q += strconv.FormatInt(l.source.run.Seq(), 10)
 		}
-		res := openStream(t, t.Context(), url+q, -1)
+		res := openStream(t, t.Context(), url+q, "")
 		defer res.Body.Close()
-		got := make(chan string, 1)
+		got := make(chan message, 1)
 		go func() {
-			_ = messages(res.Body, func(m message) bool { got <- m.id; return false })
+			_ = messages(res.Body, func(m message) bool { got <- m; return false })
 		}()
 		select {
-		case id := <-got:
-			t.Errorf("%s: event %s, though there is none", q, id)
+		case m := <-got:
+			t.Errorf("%s: event %s, though there is none", q, m.id)
 		case <-time.After(50 * time.Millisecond):
 		}
 		before := l.source.run.Seq()
 		l.permit(1)
-		if id := <-got; id != strconv.FormatInt(before+1, 10) {
-			t.Errorf("%s: the first event is %s, want %d", q, id, before+1)
+		if m := <-got; seqOf(m) != before+1 {
+			t.Errorf("%s: the first event is %s, want %d", q, m.id, before+1)
 		}
 		eventually(t, "quiet", func() bool {
 			n := l.source.run.Seq()
@@ -173,7 +192,7 @@ func TestWhereAStreamBegins(t *testing.T) {
 			return n == l.source.run.Seq()
 		})
 	}
-	for _, last := range []string{"x", "-1", "1.5"} {
+	for _, last := range []string{"x", "-1", "1.5", "1-", "1-0123", "1-0123456789AB", "99999999999999999999"} {
 		if res, body := ask(t, http.MethodGet, url, "", "Last-Event-ID: "+last); res.StatusCode != http.StatusBadRequest {
 			t.Error(last, res.Status, body)
 		}
@@ -185,7 +204,7 @@ func TestProgressIsToldNowAndThen(t *testing.T) {
 	_, web := serve(t, Config{}, l.source)
 	l.permit(8)
 	eventually(t, "segment 7", func() bool { _, ok := l.source.run.From(7); return ok })
-	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream", -1)
+	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream", "")
 	defer res.Body.Close()
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() { // trainers that talk without end
@@ -278,7 +297,7 @@ func TestAStuckReaderHoldsNobodyUp(t *testing.T) {
 		fmt.Fprintf(c, "GET %s/runs/my_run/stream?after=0 HTTP/1.1\r\nHost: localhost\r\n\r\n", prefix)
 		stuck = append(stuck, c)
 	}
-	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream?after=0", -1)
+	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream?after=0", "")
 	defer res.Body.Close()
 	go l.permit(10_000)
 	n := 0
@@ -302,7 +321,7 @@ func TestAnotherProcessRunIsFollowed(t *testing.T) {
 	looker := Open(l.config.Dir)
 	_, web := serve(t, Config{}, looker)
 	eventually(t, "somebody trains it", func() bool { return get[Run](t, web.URL+prefix+"/runs/my_run").Live })
-	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream?after=0", -1)
+	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream?after=0", "")
 	defer res.Body.Close()
 	go l.permit(1000)
 	var at []time.Duration
@@ -335,11 +354,134 @@ func TestAStreamOutlivesTheServersTimeouts(t *testing.T) {
 	defer web.Close()
 	defer func() { _ = s.Shutdown() }()
 	eventually(t, "two segments at work", func() bool { return l.source.run.Seq() == 9 })
-	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream?after=9", -1)
+	res := openStream(t, t.Context(), web.URL+prefix+"/runs/my_run/stream?after=9", "")
 	defer res.Body.Close()
 	time.Sleep(100 * time.Millisecond) // longer than both
 	go l.permit(1)
-	if err := messages(res.Body, func(m message) bool { return m.id != "10" }); err != nil {
+	if err := messages(res.Body, func(m message) bool { return seqOf(m) != 10 }); err != nil {
+		t.Error(err)
+	}
+}
+
+// A journal that has lost its end, as after a loss of power, and has grown another: who
+// had read the old one is told so, and gets all of the new one, once.
+func TestAStreamOfAJournalThatIsAnother(t *testing.T) {
+	dir := finishedRun(t)
+	rows := feedtest.ReadRows(t, dir)
+	const had = 40
+	shorter, _ := feedtest.Journal(t, rows[:had-10])
+	other := slices.Clone(rows)
+	for i := had - 10; i < len(other); i++ {
+		other[i].At++
+	}
+	regrown, _ := feedtest.Journal(t, other)
+	_, whole := serve(t, Config{}, Open(dir))
+	last := ""
+	res := openStream(t, t.Context(), whole.URL+prefix+"/runs/my_run/stream?after=0", "")
+	_ = messages(res.Body, func(m message) bool { last = m.id; return seqOf(m) < had })
+	_ = res.Body.Close()
+	for what, c := range map[string]struct {
+		dir    string
+		last   string
+		resets bool
+		first  int64
+		end    int
+	}{
+		"the same":                      {dir, last, false, had + 1, len(rows)},
+		"shorter":                       {shorter, last, true, 1, had - 10},
+		"shorter, and no seal is known": {shorter, strconv.Itoa(had), true, 1, had - 10},
+		"another":                       {regrown, last, true, 1, len(rows)},
+		"another, from before the loss": {regrown, idAt(t, dir, had-10), false, had - 9, len(rows)},
+	} {
+		t.Run(what, func(t *testing.T) {
+			src := Open(c.dir)
+			_, web := serve(t, Config{}, src)
+			url := web.URL + prefix + "/runs/" + src.id + "/stream"
+			for _, res := range []*http.Response{openStream(t, t.Context(), url, c.last), openStream(t, t.Context(), url+"?after="+c.last, "")} {
+				next, resets := c.first, 0
+				_ = messages(res.Body, func(m message) bool {
+					if m.event == "reset" {
+						resets++
+						if m.id != "" || next != 1 {
+							t.Errorf("a reset with the id %q", m.id)
+						}
+						return true
+					}
+					if seqOf(m) != next {
+						t.Fatalf("event %s, want %d", m.id, next)
+					}
+					next++
+					return next <= int64(c.end)
+				})
+				_ = res.Body.Close()
+				if resets > 0 != c.resets || resets > 1 {
+					t.Errorf("%d resets", resets)
+				}
+			}
+		})
+	}
+}
+
+func idAt(t *testing.T, dir string, seq int64) string {
+	t.Helper()
+	j, err := journal.OpenReadOnly(filepath.Join(dir, engine.JournalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	seal, err := j.SealAt(seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d-%s", seq, seal[:sealDigits])
+}
+
+// A run that is deleted is not served any more; one that is begun in its place is
+// another, also for those who stream it.
+func TestARunThatIsReplaced(t *testing.T) {
+	dir, other := finishedRun(t), finishedRun(t)
+	s, web := serve(t, Config{}, Open(dir))
+	url := web.URL + prefix + "/runs/my_run"
+	first := get[Run](t, url)
+	res := openStream(t, t.Context(), url+"/stream?after=0", "")
+	defer res.Body.Close()
+	last := ""
+	ended := make(chan error, 1)
+	go func() {
+		ended <- messages(res.Body, func(m message) bool { last = m.id; return true })
+	}()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is seen to be gone", func() bool {
+		if err := s.DropGone(); err != nil {
+			t.Fatal(err)
+		}
+		return !s.Has(dir)
+	})
+	if err := <-ended; err == nil || seqOf(message{id: last}) != first.Seq {
+		t.Errorf("the stream ends after %s: %v", last, err)
+	}
+	if res, _ := ask(t, http.MethodGet, url, ""); res.StatusCode != http.StatusNotFound {
+		t.Error(res.Status)
+	}
+	if err := os.Rename(other, dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Add(Open(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if now := get[Run](t, url); now.StartedAt == first.StartedAt {
+		t.Error("the old run is shown")
+	}
+	again := openStream(t, t.Context(), url+"/stream", last)
+	defer again.Body.Close()
+	if err := messages(again.Body, func(m message) bool {
+		if m.event != "reset" {
+			t.Errorf("%+v", m)
+		}
+		return false
+	}); err != nil {
 		t.Error(err)
 	}
 }

@@ -65,19 +65,14 @@ func (j *Journal) Verify() error {
 // row. Two journals with the same seal at a position have the same rows up to it, so
 // whoever keeps a seal notices when a journal has lost its end and grown another.
 func (j *Journal) SealAt(seq int64) (string, error) {
-	last, err := j.reader.last()
-	if err != nil || seq < 1 || seq > last {
-		return "", j.sealError(seq, err)
-	}
-	l, err := j.reader.linkAt(seq)
-	return string(l.appendHex(nil)), j.sealError(seq, err)
-}
-
-func (j *Journal) sealError(seq int64, err error) error {
+	l, err := j.reader.linkAt(max(0, seq))
 	if err != nil {
-		return fmt.Errorf("read the seal of row %d of journal %s: %w%s", seq, j.path, err, advice(err))
+		return "", fmt.Errorf("read the seal of row %d of journal %s: %w%s", seq, j.path, err, advice(err))
 	}
-	return nil
+	if l == (link{}) {
+		return "", nil
+	}
+	return string(l.appendHex(nil)), nil
 }
 
 // sealRows is how many rows eachSeal reads without letting go of the connection.
@@ -120,15 +115,15 @@ func (r *reader) someSeals(after int64, fn func(*Row, link) error) (last int64, 
 	return after, true, nil
 }
 
-// linkAt is the seal of a row that is there, zero before the first one.
+// linkAt is the seal of a row, zero before the first one and after the last.
 func (r *reader) linkAt(seq int64) (l link, err error) {
-	if seq == 0 {
-		return l, nil
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.conn == nil {
 		return l, errClosed
+	}
+	if seq == 0 {
+		return l, nil
 	}
 	defer r.sealed.reset()
 	r.sealed.bindInt(1, seq-1)

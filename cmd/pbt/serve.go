@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -235,7 +236,7 @@ On loopback no token is needed. Beyond it (--listen 0.0.0.0:8790) whoever asks n
 printed lets one browser in, and is good once. Use TLS there (--tls-cert, --tls-key), or an ssh tunnel.`,
 		Example: "  pbt serve runs --listen 127.0.0.1:8790",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := runsIn(args); err != nil {
+			if _, err := runsIn(args); err != nil { // a name that is wrong from the beginning
 				return err
 			}
 			dash, err := f.open(cmd.ErrOrStderr())
@@ -251,7 +252,9 @@ printed lets one browser in, and is good once. Use TLS there (--tls-cert, --tls-
 				case err = <-dash.done:
 					return errors.Join(err, dash.server.Shutdown())
 				case <-time.After(lookEvery):
-					err = dash.addNew(args)
+					if err = dash.server.DropGone(); err == nil {
+						err = dash.addNew(args)
+					}
 				}
 			}
 			return errors.Join(err, dash.close())
@@ -261,9 +264,13 @@ printed lets one browser in, and is good once. Use TLS there (--tls-cert, --tls-
 	return c
 }
 
-// addNew serves the runs that are not served yet.
+// addNew serves the runs that are not served yet. A folder that is not there may come
+// back.
 func (d *dashboard) addNew(args []string) error {
-	dirs, err := runsIn(args)
+	dirs, err := runsIn(slices.DeleteFunc(slices.Clone(args), func(dir string) bool {
+		_, err := os.Stat(dir)
+		return errors.Is(err, fs.ErrNotExist)
+	}))
 	if err != nil {
 		return err
 	}

@@ -28,8 +28,8 @@ class Fake implements Source {
   close() {
     this.closed = true
   }
-  send(type: string, data: unknown) {
-    this.heard.get(type)?.({ data: typeof data === "string" ? data : JSON.stringify(data) } as MessageEvent)
+  send(type: string, data: unknown, lastEventId = "") {
+    this.heard.get(type)?.({ data: typeof data === "string" ? data : JSON.stringify(data), lastEventId } as MessageEvent)
   }
 }
 
@@ -40,16 +40,30 @@ describe("the stream", () => {
     const sources: Fake[] = []
     const got: number[] = []
     const states: string[] = []
+    let resets = 0
     const stream = new Stream({
       url: a => `/stream?after=${a}`,
       after: 10,
       open: url => sources[sources.push(new Fake(url)) - 1]!,
       onEvents: e => got.push(...e.map(x => x.seq)),
       onProgress: () => undefined,
+      onReset: () => resets++,
       onState: s => states.push(s),
     })
-    return { stream, sources, got, states }
+    return { stream, sources, got, states, resets: () => resets }
   }
+  it("comes back with the id of the last event, and ends when the server no longer has it", () => {
+    const { stream, sources, got, states, resets } = start()
+    sources[0]!.send("journal", ev(11), "11-0123456789ab")
+    sources[0]!.onerror?.(null as never)
+    vi.advanceTimersByTime(500)
+    expect(sources[1]!.url).toBe("/stream?after=11-0123456789ab")
+    sources[1]!.send("reset", {})
+    sources[1]!.send("journal", ev(1), "1-ba9876543210")
+    vi.advanceTimersByTime(60_000)
+    expect([resets(), sources.length, sources[1]!.closed, states.at(-1)]).toEqual([1, 2, true, "closed"])
+    expect([got, stream.duplicates]).toEqual([[11], 1])
+  })
   it("goes on where it was, without a gap or a duplicate", () => {
     const { stream, sources, got } = start()
     expect(sources[0]!.url).toBe("/stream?after=10")

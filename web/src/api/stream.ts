@@ -11,11 +11,12 @@ export interface Source {
 }
 
 export interface StreamOptions {
-  url: (after: number) => string
+  url: (after: string) => string
   after: number
   open: (url: string) => Source
   onEvents: (events: Event[]) => void
   onProgress: (p: Progress) => void
+  onReset: () => void // the journal no longer holds what was read: all of it is to be read again
   onState: (s: StreamState, retryInMs: number) => void
   flushMs?: number
 }
@@ -28,6 +29,7 @@ export class Stream {
   seq: number
   duplicates = 0
   gaps = 0
+  private position: string // the id of the last event, by which the server knows whether its journal still holds it
   private source: Source | null = null
   private waiting: Event[] = []
   private flushTimer: ReturnType<typeof setTimeout> | undefined
@@ -37,6 +39,7 @@ export class Stream {
 
   constructor(private readonly o: StreamOptions) {
     this.seq = o.after
+    this.position = String(o.after)
     this.connect()
   }
 
@@ -44,7 +47,7 @@ export class Stream {
   private connect(): void {
     if (this.closed) return
     this.o.onState("connecting", 0)
-    const s = this.o.open(this.o.url(this.seq))
+    const s = this.o.open(this.o.url(this.position))
     this.source = s
     s.onopen = () => {
       this.delay = FIRST_RETRY
@@ -52,6 +55,10 @@ export class Stream {
     }
     s.onerror = () => this.retry()
     s.addEventListener("journal", e => this.take(e))
+    s.addEventListener("reset", () => {
+      this.close()
+      this.o.onReset()
+    })
     s.addEventListener("progress", e => {
       const p = parse<Progress>(e.data)
       if (p && typeof p.member === "number") this.o.onProgress(p)
@@ -83,6 +90,7 @@ export class Stream {
     }
     if (event.seq !== this.seq + 1) this.gaps++
     this.seq = event.seq
+    this.position = e.lastEventId || String(event.seq)
     this.waiting.push(event)
     if (this.waiting.length > MOST_WAITING) this.waiting.splice(0, this.waiting.length - MOST_WAITING)
     this.flushTimer ??= setTimeout(() => this.flush(), this.o.flushMs ?? 80)

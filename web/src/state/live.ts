@@ -119,6 +119,7 @@ function listen(id: string, after: number): void {
       waiting.set(p.member, p)
       if (progressTimer === undefined) progressTimer = setTimeout(showProgress, 250)
     },
+    onReset: () => void follow(id),
     onState: (state, retryInMs) => {
       link.value = { state, retryInMs }
       if (state === "live") runRefresher.poke()
