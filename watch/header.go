@@ -39,6 +39,17 @@ func (m *model) titleLine() string {
 	return both(left, paint(m.look.dim, right), m.w)
 }
 
+// where says who trains the run or, of this process's own, where its dashboard is.
+func (m *model) where() string {
+	switch {
+	case m.Link != "":
+		return paint(m.look.dim, "  ") + paint(m.look.link, m.Link)
+	case m.own():
+		return ""
+	}
+	return paint(m.look.dim, ", "+m.snap.owner)
+}
+
 // phase is how the run stands, in words.
 func (m *model) phase() string {
 	s := m.snap
@@ -50,15 +61,15 @@ func (m *model) phase() string {
 	case s.sum.Phase == machine.PhaseEnded:
 		return paint(m.look.good, "■ finished"+because)
 	case s.sum.Phase == machine.PhasePaused && s.live:
-		return paint(m.look.warn, "‖ paused by hand"+because) + paint(m.look.dim, ", "+s.owner)
+		return paint(m.look.warn, "‖ paused by hand"+because) + m.where()
 	case s.sum.Phase == machine.PhasePaused:
 		return paint(m.look.bad, "‖ paused"+because)
 	case !s.live:
 		return paint(m.look.warn, "□ stopped: no process trains it")
 	case s.sum.Phase == machine.PhaseEnding:
-		return paint(m.look.warn, "▶ ending"+because) + paint(m.look.dim, ", "+s.owner)
+		return paint(m.look.warn, "▶ ending"+because) + m.where()
 	}
-	return paint(m.look.good, "▶ training") + paint(m.look.dim, ", "+s.owner)
+	return paint(m.look.good, "▶ training") + m.where()
 }
 
 func (m *model) progressLine() string {

@@ -21,10 +21,20 @@ Signs
   slots:  ▁ to █ how busy, the last ten minutes  · idle  × an attempt failed
   trend:  scores along the ancestry of the weights, one scale for all
 
-?, or any other key, goes back; q quits. The run goes on without this view.`
+`
+
+// How the view is left, where another process trains the run, and where this one does.
+const (
+	leave    = "?, or any other key, goes back; q quits. The run goes on without this view."
+	leaveOwn = "?, or any other key, goes back; q closes this view, Ctrl-C stops the run."
+)
 
 func (m *model) helpLines(h int) []string {
-	lines := strings.Split(help, "\n")
+	text := help + leave
+	if m.own() {
+		text = help + leaveOwn
+	}
+	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		if line != "" && !strings.HasPrefix(line, " ") {
 			lines[i] = paint(m.look.title, line)

@@ -11,9 +11,9 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	name := msg.String()
 	switch {
 	case name == "ctrl+c":
-		return tea.Quit
+		return m.interrupt()
 	case name == "ctrl+z":
-		return tea.Suspend
+		return m.suspend()
 	case m.typing != nil:
 		m.typeKey(msg.Key())
 		return nil
@@ -57,6 +57,24 @@ func (m *model) key(msg tea.KeyPressMsg) tea.Cmd {
 	return nil
 }
 
+// interrupt ends the view or, where this process trains the run, the training.
+func (m *model) interrupt() tea.Cmd {
+	if !m.own() {
+		return tea.Quit
+	}
+	return func() tea.Msg { m.Interrupt(); return nil }
+}
+
+// suspend lets the shell have the terminal; see [Screen.show].
+func (m *model) suspend() tea.Cmd {
+	if !canSuspend() {
+		m.said = said{"there is no shell here that could wake this up again", true}
+		return nil
+	}
+	m.suspended = true
+	return tea.Quit
+}
+
 func (m *model) show(p pane) {
 	m.focus = p
 	if p == population || p == scores {
@@ -88,6 +106,7 @@ func (m *model) move(name string) bool {
 	case population, scores:
 		if len(m.order) > 0 {
 			m.selected = m.order[min(max(m.row()+by, 0), len(m.order)-1)]
+			m.chosen = by != -far // from the top on, the selection stays with whoever is first
 		}
 	case events: // the newest is at the end
 		m.top[events] = min(max(m.top[events]-by, 0), max(0, len(m.feed())-1))

@@ -44,6 +44,7 @@ type model struct {
 	left     pane       // population or scores, whichever was in focus last
 	zoom     bool       // one pane alone, though there is space for more
 	selected int        // a member, wherever it is listed
+	chosen   bool       // by the user; else it is whoever is listed first
 	top      [panes]int // the first line that is seen; of events, how many newer ones are not
 	sort     int
 	reverse  bool
@@ -55,6 +56,8 @@ type model struct {
 	wish   *wish   // that waits for a yes
 	asking bool    // a wish is on its way
 	said   said    // what came of the last one
+
+	suspended bool // the view ends for a while only
 }
 
 // said is a message in the last lines.
@@ -83,6 +86,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.take(msg)
 	case answered:
 		m.asking, m.said = false, said(msg)
+	case note:
+		m.said = said{text: string(msg)}
 	case tea.PasteMsg:
 		if m.typing != nil {
 			m.typing.in.insert(msg.Content)
@@ -133,7 +138,7 @@ func (m *model) arrange() {
 		}
 		return c
 	})
-	if len(m.order) > 0 && !slices.Contains(m.order, m.selected) {
+	if len(m.order) > 0 && (!m.chosen || !slices.Contains(m.order, m.selected)) {
 		m.selected = m.order[0]
 	}
 }

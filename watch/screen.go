@@ -236,7 +236,11 @@ func (m *model) keyHints() string {
 	if m.snap.held() {
 		pause = "p resume"
 	}
-	hints := []string{"? help", "q quit", "tab pane", "s sort", "/ filter", pause, "S stop", "x kill", "r restart", "e set", "c copy", "t retire", "+ inject", ". pin"}
+	quit := "q quit"
+	if m.own() {
+		quit = "q close this view"
+	}
+	hints := []string{"? help", quit, "tab pane", "s sort", "/ filter", pause, "S stop", "x kill", "r restart", "e set", "c copy", "t retire", "+ inject", ". pin"}
 	line := hints[0]
 	for _, hint := range hints[1:] {
 		if width(line)+2+width(hint) > m.w {

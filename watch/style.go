@@ -5,13 +5,13 @@ import "charm.land/lipgloss/v2"
 // theme says how things look. The colours are the terminal's own, so that they suit
 // its background; whatever a colour says, a word or a sign says too.
 type theme struct {
-	title, focus, dim, accent, good, warn, bad, selected lipgloss.Style
+	title, focus, dim, accent, good, warn, bad, selected, link lipgloss.Style
 }
 
 func newTheme(colours bool) theme {
 	s := lipgloss.NewStyle()
 	t := theme{
-		title: s.Bold(true), focus: s.Bold(true), dim: s.Faint(true), accent: s.Bold(true), good: s, warn: s, bad: s.Bold(true), selected: s.Reverse(true),
+		title: s.Bold(true), focus: s.Bold(true), dim: s.Faint(true), accent: s.Bold(true), good: s, warn: s, bad: s.Bold(true), selected: s.Reverse(true), link: s.Underline(true),
 	}
 	if colours {
 		t.focus = s.Bold(true).Foreground(lipgloss.Cyan)

@@ -39,9 +39,11 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
+	out := &console{w: os.Stderr}
+	root.SetErr(out)
 	ctx, stop := context.Background(), func() {}
 	if cmd, _, err := root.Find(args); err == nil && stopsInOrder[cmd.Name()] {
-		ctx, stop = interruptible(drains[cmd.Name()])
+		ctx, stop = interruptible(drains[cmd.Name()], out)
 	}
 	defer stop()
 	err := root.ExecuteContext(ctx)
@@ -50,7 +52,7 @@ func run(args []string) int {
 	}
 	var told silent
 	if !errors.As(err, &told) && !errors.Is(err, errInterrupted) {
-		fmt.Fprintln(os.Stderr, "pbt:", clean(err.Error()))
+		fmt.Fprintln(out, "pbt:", clean(err.Error()))
 	}
 	return exitCode(err)
 }
@@ -78,7 +80,7 @@ func exitCode(err error) int {
 // interruptible returns a context that ends with the first Ctrl-C or SIGTERM. Where
 // the command drains, the first SIGTERM only closes terminated(ctx). Once the context
 // has ended, another signal leaves at once: the journal is durable at every instant.
-func interruptible(drains bool) (context.Context, func()) {
+func interruptible(drains bool, out *console) (context.Context, func()) {
 	term := make(chan struct{})
 	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), termKey{}, term))
 	signals := make(chan os.Signal, 2)
@@ -86,12 +88,13 @@ func interruptible(drains bool) (context.Context, func()) {
 	go func() {
 		if s := <-signals; drains && s == syscall.SIGTERM {
 			close(term)
-			fmt.Fprintln(os.Stderr, "\npbt: segments may finish, no more are begun; once more gives them up")
+			fmt.Fprintln(out, "\npbt: segments may finish, no more are begun; once more gives them up")
 			<-signals
 		}
 		cancel(errInterrupted)
-		fmt.Fprintln(os.Stderr, "\npbt: stopping in good order; once more stops at once")
+		fmt.Fprintln(out, "\npbt: stopping in good order; once more stops at once")
 		<-signals
+		out.leave()
 		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() { signal.Stop(signals); cancel(nil) }

@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
+	"sync"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/config"
@@ -23,8 +21,9 @@ const (
 // progress shows a run while it goes on: one line that changes on a terminal,
 // lines elsewhere; faults, and copies if asked, as they happen.
 type progress struct {
+	mu       sync.Mutex
 	w        io.Writer
-	screen   *screen // from begin to end
+	screen   *screen // from begin to end, but while a view hides it
 	exp      *config.Experiment
 	quiet    bool
 	verbose  bool // tell every copy
@@ -36,8 +35,7 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, exp *config.Experiment, quiet, verbose bool) *progress {
-	f, isFile := w.(*os.File)
-	return &progress{w: w, exp: exp, quiet: quiet, verbose: verbose, terminal: isFile && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
+	return &progress{w: w, exp: exp, quiet: quiet, verbose: verbose, terminal: isTerminal(w) && !plainTerminal()}
 }
 
 func (p *progress) begin(dir string, m *machine.Machine) {
@@ -51,8 +49,28 @@ func (p *progress) begin(dir string, m *machine.Machine) {
 	}
 }
 
+// hide tells nothing from now on, once what there is to tell is written.
+func (p *progress) hide() {
+	p.mu.Lock()
+	s := p.screen
+	p.screen, p.drawn = nil, false
+	p.mu.Unlock()
+	if s != nil {
+		s.close()
+	}
+}
+
+// uncover goes on telling.
+func (p *progress) uncover() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.screen = newScreen(p.w)
+}
+
 // tellLink tells where the dashboard is.
 func (p *progress) tellLink(link string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.screen != nil {
 		p.show("dashboard: %s\n", link)
 	}
@@ -60,6 +78,8 @@ func (p *progress) tellLink(link string) {
 
 // observe is called by the engine with every batch of durable events.
 func (p *progress) observe(v engine.View) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.screen == nil { // quiet, or opening the run, which has events too
 		return
 	}
@@ -91,15 +111,12 @@ func (p *progress) line(s string) {
 }
 
 func (p *progress) end() {
-	if p.screen == nil {
-		return
-	}
+	p.mu.Lock()
 	if p.drawn {
 		p.show("\n")
-		p.drawn = false
 	}
-	p.screen.close()
-	p.screen = nil
+	p.mu.Unlock()
+	p.hide()
 }
 
 func (p *progress) show(format string, args ...any) { p.screen.show(fmt.Sprintf(format, args...)) }

@@ -36,6 +36,7 @@ type runFlags struct {
 	verbose bool
 	web     runWebFlags
 	sinks   runSinks
+	view    runView
 }
 
 func (f *runFlags) add(c *cobra.Command) {
@@ -45,6 +46,7 @@ func (f *runFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.verbose, "verbose", false, "tell every copy")
 	jsonFlag(c, &f.asJSON)
 	f.web.add(c)
+	f.view.add(c)
 }
 
 // options are the assignments as config knows them.
@@ -144,7 +146,7 @@ func (f *runFlags) config(cmd *cobra.Command, exp *config.Experiment) (engine.Co
 	if err := f.sinks.observe(&c, exp); err != nil {
 		return engine.Config{}, nil, usageError{err}
 	}
-	return c, show, nil
+	return c, show, f.view.observe(cmd, &c, f.quiet || f.asJSON)
 }
 
 // MaxRunsPerName bounds the search for a directory that is free.
@@ -190,8 +192,11 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 	ctx, stop := context.WithCancelCause(cmd.Context())
 	defer stop(nil)
 	f.web.steerer.begin(e, f.exp, stop)
+	f.view.begin(cmd, f.dir, f.web.link(), &f.web.steerer, show)
+	defer f.view.end() // also if this panics: the terminal is the user's
 	phase, err := e.Run(ctx)
 	close(over)
+	f.view.end()
 	err = errors.Join(err, f.web.end())
 	show.end()
 	f.sinks.end(cmd.ErrOrStderr(), f.dir)

@@ -31,6 +31,9 @@ type display struct {
 	last    string
 	rest    []byte // of a sequence that is not complete
 	alt     bool   // the alternate screen is on
+	drawn   bool   // it was on at some time
+	main    string // what the other one shows meanwhile
+	mainAt  [2]int // and where its cursor is
 	styled  bool   // there were colours
 	over    bool   // nothing more comes
 }
@@ -177,8 +180,7 @@ func (d *display) escape(text []byte) int {
 func (d *display) control(params string, final byte) {
 	if strings.HasPrefix(params, "?") {
 		if (final == 'h' || final == 'l') && strings.Contains(params, "1049") {
-			d.alt = final == 'h'
-			d.erase(0, d.w*d.h)
+			d.alternate(final == 'h')
 		}
 		return
 	}
@@ -225,6 +227,27 @@ func (d *display) control(params string, final byte) {
 	default:
 		d.edit(final, n[0])
 	}
+}
+
+// alternate changes to the alternate screen, or back to what the other one showed.
+func (d *display) alternate(on bool) {
+	if d.alt == on {
+		return
+	}
+	d.alt, d.drawn = on, d.drawn || on
+	if on {
+		d.main, d.mainAt = d.String(), [2]int{d.x, d.y}
+	}
+	d.erase(0, d.w*d.h)
+	if on {
+		return
+	}
+	for y, line := range strings.Split(d.main, "\n")[:min(d.h, strings.Count(d.main, "\n"))] {
+		for x, r := range []rune(line)[:min(d.w, utf8.RuneCountInString(line))] {
+			d.cells[y][x] = string(r)
+		}
+	}
+	d.x, d.y = min(d.mainAt[0], d.w-1), min(d.mainAt[1], d.h-1)
 }
 
 // edit does a control sequence that changes what is there.

@@ -209,6 +209,14 @@ func (f *runWebFlags) begin(cmd *cobra.Command, show *progress) error {
 	return dash.server.Add(f.live)
 }
 
+// link is where the dashboard is; "" if there is none.
+func (f *runWebFlags) link() string {
+	if f.dash == nil {
+		return ""
+	}
+	return f.dash.link
+}
+
 // end lets those who look on see the last events, and stops serving.
 func (f *runWebFlags) end() error {
 	if f.live == nil {

@@ -150,7 +150,9 @@ func TestWatchingAFinishedRun(t *testing.T) {
 	home := home(t, quick)
 	ok(t, home, "run", "q.yaml", "--dir", "r", "--quiet")
 
-	plain := watching(t, home, 80, 24, "NO_COLOR=1")
+	c := command(t, home, "watch", "r", "--screen")
+	c.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=1")
+	plain := onTerminal(t, c, 80, 24)
 	plain.sees("quick  ■ finished", "60 segments", "100 %", " won with q", "done")
 	plain.typeKeys("?") // this screen is the same for all runs
 	plain.sees(golden(t, "help-80x24"))
@@ -168,9 +170,13 @@ func TestWatchingAFinishedRun(t *testing.T) {
 	}
 	interrupted.ends(exitInterrupted)
 
-	dumb := watching(t, home, 80, 24, "TERM=dumb")
-	dumb.sees("quick: 6 members, 2 at a time, in r", "100%  60 segments", "finished: every member has spent its budget")
-	dumb.ends(exitDone)
+	for _, env := range []string{"TERM=dumb", "NO_COLOR=1"} {
+		lines := watching(t, home, 80, 24, env)
+		lines.sees("quick: 6 members, 2 at a time, in r", "100%  60 segments", "finished: every member has spent its budget")
+		if lines.ends(exitDone); lines.drawn {
+			t.Errorf("it drew a screen with %s", env)
+		}
+	}
 
 	got := ok(t, home, "watch", "r")
 	if want := "quick: 6 members, 2 at a time, in r\n100%  60 segments, "; !strings.HasPrefix(got, want) || strings.Contains(got, "\x1b") {
