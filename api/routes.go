@@ -227,7 +227,7 @@ var routes = []route{
 		{name: "format", choices: []string{"json", "csv", "yaml", "python"}, def: "json", doc: "what to answer with"},
 	}, texts: []string{"text/csv", "application/yaml", "text/x-python"}},
 	{path: "/runs/{run}/curves", doc: "Scores over steps or time.", answer: view.Curves{}, cached: true, handle: (*request).curves, params: []param{
-		byParam, {name: "x", choices: []string{view.XStep, view.XTime}, def: view.XStep, doc: "training steps, or Unix milliseconds"}, pointsParam,
+		byParam, {name: "x", choices: []string{view.XStep, view.XTime, view.XTotal}, def: view.XStep, doc: "training steps, Unix milliseconds, or steps of all members together"}, pointsParam,
 	}},
 	{path: "/runs/{run}/hypers/{name}", doc: "A hyperparameter over steps.", answer: view.HyperCurves{}, cached: true, handle: (*request).hyper, params: []param{
 		{name: "name", inPath: true, text: true, doc: "the hyperparameter"}, byParam, pointsParam,

@@ -55,6 +55,7 @@ const (
 	ByMember  = "member"
 	XStep     = "step"
 	XTime     = "time"
+	XTotal    = "total" // steps of all members together: what a run has cost
 )
 
 // Curves draws the scores of all members. points is how many a line may have, 0 for
@@ -190,8 +191,11 @@ func thin[T any](list []T, n int) []T {
 }
 
 func (r *Run) xOf(s *segment, x string) int64 {
-	if x == XTime {
+	switch x {
+	case XTime:
 		return millis(s.finished)
+	case XTotal:
+		return s.total
 	}
 	return s.end()
 }
@@ -214,11 +218,17 @@ func (r *Run) copies(x string) []Copy {
 		s := r.table.at(id)
 		d := r.table.at(s.donor)
 		c := Copy{Seq: s.decidedSeq, Segment: id, Member: int(s.member), Donor: int(d.member), DonorSegment: s.donor, X: s.from, From: gap, To: Number(d.score)}
-		if x == XTime {
+		switch x {
+		case XTime:
 			c.X = millis(s.decidedAt)
+		case XTotal:
+			c.X = 0 // or where its member stood, below
 		}
 		if before := r.before(id); before != 0 {
 			c.From = Number(r.table.at(before).score)
+			if x == XTotal {
+				c.X = r.table.at(before).total
+			}
 		}
 		out = append(out, c)
 	}
@@ -238,8 +248,11 @@ func (r *Run) band(x string) Band {
 	r.bandMu.Lock() // other readers order the same scores
 	defer r.bandMu.Unlock()
 	b := &r.bands[0]
-	if x == XTime {
+	switch x {
+	case XTime:
 		b = &r.bands[1]
+	case XTotal:
+		b = &r.bands[2]
 	}
 	b.sort()
 	return b.draw(r.m.Spec().Goal)

@@ -52,7 +52,8 @@ type Run struct {
 	best      []int64    // segments, best first
 	bests     []int64    // seqs of outcomes that were the best so far
 	kept      int        // checkpoints
-	bands     [2]band    // by step, by time
+	trained   int64      // steps of all finished segments
+	bands     [3]band    // by step, by time, by steps of all together
 	bandMu    sync.Mutex // held besides mu, for reading, to order their scores
 
 	heardMu sync.Mutex
@@ -159,7 +160,9 @@ func (r *Run) begin(row journal.Row, body machine.Body) error {
 	}
 	r.started, r.startedAt, r.version = *e, row.At, e.Version
 	r.members = make([]member, spec.Population)
-	r.bands = [2]band{newBand(0, spec.Segment), newBand(millis(row.At), firstTimeColumn)}
+	r.bands = [3]band{
+		newBand(0, spec.Segment), newBand(millis(row.At), firstTimeColumn), newBand(0, spec.Segment*int64(spec.Population)),
+	}
 	return nil
 }
 
@@ -321,6 +324,8 @@ func (r *Run) noteFinished(e *read, b *machine.Finished) {
 		s.kept, s.bytes = true, b.Checkpoint.Bytes
 		r.kept++
 	}
+	r.trained += s.steps
+	s.total = r.trained
 	r.endSpan(s, e.row.At, spanFinished)
 	mem := &r.members[b.Member]
 	mem.weights = b.Segment
@@ -335,6 +340,7 @@ func (r *Run) noteFinished(e *read, b *machine.Finished) {
 	if s.scored() {
 		r.bands[0].add(s.end(), s.score)
 		r.bands[1].add(millis(s.finished), s.score)
+		r.bands[2].add(s.total, s.score)
 		if s.saved { // what has no weights is nobody's best model
 			r.rankBest(e.row.Seq, b)
 		}

@@ -54,10 +54,11 @@ type Donor struct {
 
 // Checkpoint is what a segment saved.
 type Checkpoint struct {
-	ID    string `json:"id"`
-	Bytes int64  `json:"bytes"`
-	Kept  bool   `json:"kept"`
-	Path  string `json:"path"`
+	ID     string `json:"id"`
+	Bytes  int64  `json:"bytes"`
+	Kept   bool   `json:"kept"`
+	Pinned bool   `json:"pinned"` // by hand
+	Path   string `json:"path"`
 }
 
 // Times say where a segment's time went.
@@ -214,7 +215,7 @@ func (r *Run) segmentView(id int64) Segment {
 		v.Score = scoreOf(s.score)
 	}
 	if s.saved {
-		v.Checkpoint = &Checkpoint{Bytes: s.bytes, Kept: s.kept}
+		v.Checkpoint = &Checkpoint{Bytes: s.bytes, Kept: s.kept, Pinned: r.m.Pinned(id)}
 	}
 	return v
 }

@@ -42,6 +42,7 @@ type segment struct {
 	finished          int64
 	decidedSeq        int64
 	finishedSeq       int64
+	total             int64 // steps that all members together had trained when it finished
 	bytes             int64 // of its checkpoint
 	member, stretch   int32
 	place             int32 // in its stretch

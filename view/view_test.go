@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -311,6 +312,37 @@ func agreeOnMembers(t *testing.T, r *Run, j *journal.Journal, h *history.History
 	}
 }
 
+// agreeOnTotals compares where outcomes stand among the steps of all members: each takes
+// up as many as it trained, and none are left over.
+func agreeOnTotals(t *testing.T, r *Run, h *history.History) {
+	t.Helper()
+	want := int64(0)
+	for _, s := range h.Tree {
+		if s.State == pbt.NodeFinished {
+			want += s.Step - s.From
+		}
+	}
+	ends := map[int64]int64{} // where an outcome stands, and how many steps it took
+	for _, c := range r.Curves(ByMember, XTotal, 0).Series {
+		for k, id := range c.Segments {
+			if ends[c.X[k]] != 0 {
+				t.Errorf("two outcomes stand at %d", c.X[k])
+			}
+			ends[c.X[k]] = h.Tree[id-1].Step - h.Tree[id-1].From
+		}
+	}
+	at := int64(0)
+	for _, end := range slices.Sorted(maps.Keys(ends)) {
+		if end-ends[end] != at {
+			t.Errorf("the outcome at %d took %d steps, and the one before it stands at %d", end, ends[end], at)
+		}
+		at = end
+	}
+	if at != want {
+		t.Errorf("the last outcome stands at %d of %d steps", at, want)
+	}
+}
+
 func agreeOnCurves(t *testing.T, r *Run, h *history.History) {
 	t.Helper()
 	scores := 0
@@ -328,6 +360,7 @@ func agreeOnCurves(t *testing.T, r *Run, h *history.History) {
 			t.Errorf("band %d sums up %d scores, want %d", i, n, scores)
 		}
 	}
+	agreeOnTotals(t, r, h)
 	for _, c := range r.Curves(ByLineage, XStep, 0).Series {
 		path, err := h.Tree.Ancestry(c.Segments[len(c.Segments)-1])
 		if err != nil {
