@@ -17,7 +17,12 @@ function paths(s, by) {
   return own
 }
 
-const xOf = (s, x) => (x === "time" ? i => Math.round(s.col.finished.a[i]) : i => s.col.to.a[i])
+function xOf(s, x) {
+  if (x === "time") return i => Math.round(s.col.finished.a[i])
+  if (x === "step") return i => s.col.to.a[i]
+  const totals = s.totals()
+  return i => totals.get(i)
+}
 
 export function curves(s, { by, x, points }) {
   const c = s.col

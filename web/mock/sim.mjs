@@ -348,6 +348,21 @@ export class Sim {
     this.emit("failed", id, f)
   }
 
+  /** steps of all members together, where each segment finished */
+  totals() {
+    const c = this.col
+    const ids = []
+    for (let i = 1; i <= this.n; i++) if (c.state.a[i] === 2) ids.push(i)
+    ids.sort((a, b) => c.finished.a[a] - c.finished.a[b])
+    let sum = 0
+    const out = new Map()
+    for (const i of ids) {
+      sum += c.to.a[i] - c.from.a[i]
+      out.set(i, sum)
+    }
+    return out
+  }
+
   times(id) {
     const c = this.col
     const s = Math.max(0, (c.finished.a[id] - c.leased.a[id]) / 1000)

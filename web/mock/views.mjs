@@ -191,6 +191,7 @@ export function segment(s, id) {
           id: best(s, id).checkpoint,
           bytes: 4_812_345 + id,
           kept,
+          pinned: s.pins.has(id),
           path: `${s.o.dir ?? `runs/${s.o.id}`}/checkpoints/${best(s, id).checkpoint}`,
         }
       : null,

@@ -121,7 +121,7 @@ export interface Segment {
   changes: Change[]
   score: Score
   metrics: Record<string, Score>
-  checkpoint: { id: string; bytes: number; kept: boolean; path: string } | null
+  checkpoint: { id: string; bytes: number; kept: boolean; pinned: boolean; path: string } | null
   worker: string
   tries: number
   times: Times | null
@@ -183,7 +183,7 @@ export interface Copy {
 export interface Curves {
   seq: number
   by: "lineage" | "member"
-  x: "step" | "time"
+  x: "step" | "time" | "total"
   series: CurveSeries[]
   band: Band
   copies: Copy[]

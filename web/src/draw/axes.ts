@@ -9,6 +9,9 @@ export interface Box {
   bottom: number
 }
 
+/** what an axis with its name takes up below a figure */
+export const FOOT = 40
+
 export const inner = (b: Box) => ({ w: Math.max(1, b.right - b.left), h: Math.max(1, b.bottom - b.top) })
 
 /** horizontal rules and labels at the left: no box, no tick marks */
@@ -25,16 +28,14 @@ export function yAxis(pen: Pen, t: Theme, b: Box, y: Scale, title?: string): voi
 export function xAxis(pen: Pen, t: Theme, b: Box, x: Scale, title?: string): void {
   const y = Math.round(b.bottom) + 0.5
   pen.line([b.left, b.right], [y, y], { color: t.faint, width: 1, alpha: 0.6 })
-  const end = title ? b.right - title.length * 6 - 14 : b.right + 1
   for (const v of x.ticks) {
     const p = Math.round(x(v)) + 0.5
     if (p < b.left - 1 || p > b.right + 1) continue
     pen.line([p, p], [y, y + 4], { color: t.faint, width: 1, alpha: 0.6 })
     const label = x.format(v)
-    if (p + label.length * 3.5 > end) continue
     pen.text(p, y + 8, label, { color: t.muted, size: 11, align: p - label.length * 3 < 0 ? "start" : "middle", base: "top" })
   }
-  if (title) pen.text(b.right, y + 8, title, { color: t.muted, size: 11, align: "end", base: "top" })
+  if (title) pen.text(b.right, y + 23, `${title} →`, { color: t.muted, size: 11, align: "end", base: "top" })
 }
 
 export function arrow(

@@ -3,10 +3,12 @@ import type { Num } from "../api/types"
 import type { Compared } from "../data/compare"
 import { corners, floats, nearest, runningBest, valueAt, wantsLog } from "../data/curves"
 import { formatScore } from "../data/format"
-import { type Box, inner, xAxis, yAxis } from "./axes"
+import { type Box, FOOT, inner, xAxis, yAxis } from "./axes"
 import type { Pen } from "./pen"
 import { elapsed, extent, linear, type Scale, scored } from "./scale"
 import { hueAt, type Theme } from "./theme"
+
+export type Axis = "total" | "step" | "time"
 
 interface Line {
   c: Compared
@@ -22,23 +24,16 @@ export interface ComparePlot {
   t: Theme
   lines: Line[]
   budget: number
-  axis: "step" | "time"
+  axis: Axis
   wide: boolean
 }
 
-export function plot(
-  list: readonly Compared[],
-  budget: number,
-  axis: "step" | "time",
-  w: number,
-  h: number,
-  t: Theme,
-): ComparePlot | null {
+export function plot(list: readonly Compared[], budget: number, axis: Axis, w: number, h: number, t: Theme): ComparePlot | null {
   const xs = extent(list.flatMap(c => c.x))
   const ys = extent(list.flatMap(c => [...c.best, ...c.median.slice(Math.floor(c.median.length * 0.04))]))
   if (!xs || !ys) return null
   const wide = w > 560
-  const box: Box = { left: 50, top: 16, right: w - (wide ? 70 : 14), bottom: h - 30 }
+  const box: Box = { left: 50, top: 16, right: w - (wide ? 70 : 14), bottom: h - FOOT }
   const ticks = Math.max(3, Math.floor(inner(box).w / 110))
   const x = axis === "time" ? seconds(xs[1], box, ticks) : linear([0, xs[1]], [box.left, box.right], ticks)
   const y = scored(
@@ -68,7 +63,7 @@ function seconds(end: number, box: Box, ticks: number): Scale {
 export function draw(pen: Pen, p: ComparePlot): void {
   const { t, box } = p
   yAxis(pen, t, box, p.y)
-  xAxis(pen, t, box, p.x, p.axis)
+  xAxis(pen, t, box, p.x, p.axis === "total" ? "steps of all members" : p.axis)
   const bx = Math.round(p.x(p.budget)) + 0.5
   if (p.lines.length > 1) pen.line([bx, bx], [box.top, box.bottom], { color: t.muted, width: 1, dash: [4, 4] })
   pen.clip(box.left, box.top - 6, inner(box).w + 2, inner(box).h + 12, () => {

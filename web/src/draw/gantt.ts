@@ -1,6 +1,6 @@
 // Slots against time: what each trained, and where it failed or waited.
 import type { Slots, Span } from "../api/types"
-import { type Box, inner, xAxis } from "./axes"
+import { type Box, FOOT, inner, xAxis } from "./axes"
 import type { Pen } from "./pen"
 import { elapsed, type Scale } from "./scale"
 import type { Theme } from "./theme"
@@ -22,7 +22,7 @@ export interface GanttHit {
 
 export function plot(data: Slots, started: number, w: number, h: number, t: Theme): Gantt | null {
   if (!data.slots.length || !(data.to > data.from)) return null
-  const box: Box = { left: 62, top: 8, right: w - 16, bottom: h - 30 }
+  const box: Box = { left: 62, top: 8, right: w - 16, bottom: h - FOOT }
   const x = elapsed([data.from, data.to], [box.left, box.right], started, Math.max(3, Math.floor(inner(box).w / 110)))
   return { box, x, t, pitch: inner(box).h / data.slots.length, data }
 }

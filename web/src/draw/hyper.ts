@@ -2,7 +2,7 @@
 import type { HyperCurves, Value } from "../api/types"
 import { corners, floats, nearest, upper } from "../data/curves"
 import { formatValue } from "../data/format"
-import { type Box, inner, xAxis, yAxis } from "./axes"
+import { type Box, FOOT, inner, xAxis, yAxis } from "./axes"
 import type { Pen } from "./pen"
 import { extent, linear, log, pad, type Scale } from "./scale"
 import { hue, type Theme } from "./theme"
@@ -29,13 +29,34 @@ export function plot(
   const ys = extent([...data.series.flatMap(s => s.y), ...data.schedule.y])
   if (!ys || !(xMax > 0)) return null
   const cats = data.values
-  const box: Box = { left: cats ? 64 : 52, top: 14, right: w - 16, bottom: h - 28 }
+  const box: Box = { left: cats ? 64 : 52, top: 14, right: w - 16, bottom: h - FOOT }
   const x = linear([0, xMax], [box.left, box.right], Math.max(2, Math.floor(inner(box).w / 100)))
   const y = yScale(data, bounds, ys, box)
   const line = (xs: number[], v: (number | null)[]) => corners(Float64Array.from(xs, x), floats(v).map(y))
-  const lines = data.series.map(s => ({ member: s.member, root: s.root, winning: s.winning, ...line(s.x, s.y) }))
+  const lines = data.series.map((s, i) => {
+    const l = cats ? plateaus(line(s.x, s.y), lane(i, data.series.length, inner(box).h / cats.length)) : line(s.x, s.y)
+    return { member: s.member, root: s.root, winning: s.winning, ...l }
+  })
   const root = data.series.find(s => s.winning)?.root ?? 0
   return { box, x, y, t, data, lines, schedule: line(data.schedule.x, data.schedule.y), color: hue(t, root) }
+}
+
+/** of values without numbers, each member has a lane of its own beside its value: how many chose it can be seen */
+const lane = (i: number, n: number, pitch: number): number => (n > 1 ? (i / (n - 1) - 0.5) * Math.min(pitch * 0.7, 3 * n) : 0)
+
+/** without the risers, which would be a lattice, and moved to a lane */
+function plateaus(l: { x: Float64Array; y: Float64Array }, by: number): { x: Float64Array; y: Float64Array } {
+  const x: number[] = []
+  const y: number[] = []
+  l.y.forEach((v, i) => {
+    if (i > 0 && v !== l.y[i - 1]) {
+      x.push(l.x[i]!)
+      y.push(Number.NaN)
+    }
+    x.push(l.x[i]!)
+    y.push(v + by)
+  })
+  return { x: Float64Array.from(x), y: Float64Array.from(y) }
 }
 
 function yScale(data: HyperCurves, bounds: [number, number] | null, ys: [number, number], box: Box): Scale {

@@ -1,7 +1,7 @@
 // The family tree (the paper's figure 6): the colours of the initial members flow to their descendants.
 import type { Stretch } from "../api/types"
 import { asTree, byMember, type Placed } from "../data/tree"
-import { type Box, inner, xAxis } from "./axes"
+import { type Box, FOOT, inner, xAxis } from "./axes"
 import type { Pen } from "./pen"
 import { elapsed, linear, type Scale } from "./scale"
 import { hue, type Theme } from "./theme"
@@ -12,6 +12,7 @@ export interface Options {
   x: "step" | "time"
   started: number
   root: number | null // only this family in colour
+  best: { segment: number; step: number } | null // where the winning ancestry ends
 }
 
 export interface Bar {
@@ -42,7 +43,7 @@ export function plot(o: Options, w: number, h: number, t: Theme): TreePlot | nul
   const end = (s: Stretch) => (o.x === "time" ? s.t1 : s.to)
   const lo = Math.min(...o.stretches.slice(0, 50000).map(start))
   const hi = o.stretches.reduce((m, s) => Math.max(m, end(s)), lo + 1)
-  const box: Box = { left: layout.names.length ? 44 : 14, top: 10, right: w - 16, bottom: h - 30 }
+  const box: Box = { left: layout.names.length ? 44 : 14, top: 10, right: w - 16, bottom: h - FOOT }
   const ticks = Math.max(3, Math.floor(inner(box).w / 110))
   const x =
     o.x === "time" ? elapsed([lo, hi], [box.left, box.right], o.started, ticks) : linear([lo, hi], [box.left, box.right], ticks)
@@ -135,9 +136,17 @@ function winner(pen: Pen, p: TreePlot, b: Bar): void {
   if (from) wire(pen, p, b, from, { color: ink, width: 2 })
   const children = p.bars.filter(c => c.s.winning && c.s.parent === b.s.id)
   const trim = p.o.layout === "tree" ? 2 : 14
-  const end = children.length ? Math.max(b.x0, Math.min(b.x1, Math.max(...children.map(c => c.x0)) - trim)) : b.x1
+  const end = children.length ? Math.max(b.x0, Math.min(b.x1, Math.max(...children.map(c => c.x0)) - trim)) : bestEnd(p, b)
   pen.line([b.x0, end], [b.y, b.y], { color: ink, width: Math.max(1.6, Math.min(2.4, p.thick * 0.3)) })
-  if (!children.length) pen.circle(b.x1, b.y, Math.max(3.5, p.thick * 0.45), ink, p.t.bg, 2)
+  if (!children.length) pen.circle(end, b.y, Math.max(3.5, p.thick * 0.45), ink, p.t.bg, 2)
+}
+
+/** where on its stretch the best outcome stands: it may have trained on since */
+function bestEnd(p: TreePlot, b: Bar): number {
+  const { best } = p.o
+  const { s } = b
+  if (!best || best.segment < s.first || best.segment > s.last || s.to <= s.from) return b.x1
+  return b.x0 + ((b.x1 - b.x0) * Math.min(s.to - s.from, Math.max(0, best.step - s.from))) / (s.to - s.from)
 }
 
 export interface TreeHit {

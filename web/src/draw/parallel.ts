@@ -82,6 +82,7 @@ function hyperAxis(d: HyperDef, rows: readonly ParallelRow[], x: number, top: nu
   const num = (r: ParallelRow) => (typeof r.hypers[d.name] === "number" ? (r.hypers[d.name] as number) : Number.NaN)
   const e = extent(rows.map(num)) ?? d.bounds ?? [0, 1]
   const y = (d.log ? log : linear)(e, [bottom, top], 5)
+  if (d.kind === "int") y.ticks = y.ticks.filter(Number.isInteger)
   return { name: d.name, x, y, value: num, label: v => y.format(v) }
 }
 

@@ -3,7 +3,7 @@ import type { CurveSeries, Curves } from "../api/types"
 import { floats, nearest, wantsLog, xExtent, yExtent } from "../data/curves"
 import { type Branch, historyOf, stitch } from "../data/forest"
 import { formatScore } from "../data/format"
-import { arrow, type Box, inner, xAxis, yAxis } from "./axes"
+import { arrow, type Box, FOOT, inner, xAxis, yAxis } from "./axes"
 import type { Pen } from "./pen"
 import { elapsed, linear, type Scale, scored } from "./scale"
 import { hue, type Theme } from "./theme"
@@ -51,7 +51,7 @@ export function plot(o: Options, w: number, h: number, t: Theme): Plot | null {
   const from = o.curves.x === "step" && !o.zoom ? Math.min(0, xs[0]) : xs[0]
   const ys = yExtent(o.branches ?? o.curves.series, from, xs[1], o.goal, o.focus)
   if (!ys) return null
-  const box: Box = { left: 50, top: 28, right: w - (w > 560 ? 92 : 18), bottom: h - 30 }
+  const box: Box = { left: 50, top: 28, right: w - (w > 560 ? 92 : 18), bottom: h - FOOT }
   const time = o.curves.x === "time"
   const ticks = Math.max(3, Math.floor(inner(box).w / 110))
   const x = time
@@ -109,7 +109,7 @@ function drawBand(pen: Pen, { o, x, y, t }: Plot): void {
 
 function drawLines(pen: Pen, p: Plot): void {
   const n = p.o.curves.series.length
-  const alpha = n > 300 ? 0.12 : n > 60 ? 0.3 : 0.75
+  const alpha = n > 300 ? 0.12 : n > 60 ? 0.3 : 0.6
   for (const l of p.lines)
     if (!l.s.winning)
       pen.line(l.x, l.y, { color: hue(p.t, l.s.root), width: n > 60 ? 1 : 1.25, alpha: l.dim ? alpha * 0.75 : alpha })
@@ -151,13 +151,19 @@ function endLabels(pen: Pen, p: Plot): void {
   if (win?.y.length) {
     const i = win.y.length - 1
     const v = win.s.y[i]
-    labels.push({
-      y: clampTo(win.y[i]!, box),
-      text: `m${win.s.member}  ${formatScore(v ?? null)}`,
-      color: hue(t, win.s.root),
-      weight: 600,
-    })
     const px = win.x[i]!
+    const label = { text: `m${win.s.member}  ${formatScore(v ?? null)}`, color: hue(t, win.s.root), weight: 600 }
+    const far = box.right - px > 70 // then it stands at its point, on the side where scores are better, else at the end of the line
+    if (far && px > box.left + 30) {
+      const side = o.goal === "minimize" ? 1 : -1
+      pen.text(px, clampTo(win.y[i]!, box) + side * 15, label.text, {
+        ...label,
+        size: 11.5,
+        align: "middle",
+        base: "middle",
+        halo: t.bg,
+      })
+    } else labels.push({ y: clampTo(win.y[i]!, box), ...label })
     if (px <= box.right + 1 && win.y[i]! >= box.top - 4 && win.y[i]! <= box.bottom + 4)
       pen.circle(px, win.y[i]!, 4, hue(t, win.s.root), t.bg, 2)
   }

@@ -40,7 +40,7 @@ export function logTicks(lo: number, hi: number, count: number): number[] {
   const decades = Math.log10(hi / lo)
   if (decades < 0.3) return linearTicks(lo, hi, count).filter(v => v > 0)
   const steps = decades < 1 ? [1, 1.5, 2, 3, 4, 5, 7] : decades < 2.2 ? [1, 2, 5] : [1]
-  const every = Math.max(1, Math.ceil(decades / Math.max(2, count)))
+  const every = Math.max(1, Math.round(decades / Math.max(2, count)))
   const out: number[] = []
   for (let e = a; e <= b; e += every)
     for (const s of steps) {

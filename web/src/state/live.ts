@@ -23,7 +23,7 @@ export const lag = signal<number | null>(null)
 
 /** a run's name, with its id where another has the same name */
 export const nameOf = (r: Run): string =>
-  `${visible(r.name).slice(0, 60)}${runs.value.some(o => o.id !== r.id && o.name === r.name) ? ` (${visible(r.id)})` : ""}`
+  `${visible(r.name).slice(0, 60)}${runs.value.some(o => r.id !== r.name && o.id !== r.id && o.name === r.name) ? ` (${visible(r.id)})` : ""}`
 
 export const steerable = computed(() => run.value?.steerable ?? false)
 

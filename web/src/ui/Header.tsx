@@ -98,7 +98,7 @@ function Link() {
   if (!r || state === "off") return null
   if (state === "live") {
     if (!r.live)
-      return (
+      return r.phase === "finished" ? null : (
         <span class="link-state idle" title="This run is not being trained now">
           not training
         </span>

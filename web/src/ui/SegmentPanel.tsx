@@ -31,12 +31,12 @@ export function SegmentPanel() {
         <h2>Segment {n}</h2>
         {data && <span class={`pill ${data.state}`}>{data.state}</span>}
         <span class="push" />
-        {data?.checkpoint && steerable.value && (
-          <button type="button" class="quiet" onClick={() => ask(data.checkpoint?.kept ? "unpin" : "pin", { segment: n })}>
-            {data.checkpoint.kept ? "Unpin" : "Pin"}
+        {data?.checkpoint?.kept && steerable.value && (
+          <button type="button" class="quiet" onClick={() => ask(data.checkpoint?.pinned ? "unpin" : "pin", { segment: n })}>
+            {data.checkpoint.pinned ? "Unpin" : "Pin"}
           </button>
         )}
-        {data?.checkpoint && steerable.value && (
+        {data?.checkpoint?.kept && steerable.value && (
           <button type="button" class="quiet" onClick={() => ask("branch", { segment: n })}>
             Branch
           </button>
@@ -176,7 +176,8 @@ function Outcome({ s }: { s: SegmentDetail }) {
             <td colSpan={2}>
               {s.checkpoint ? (
                 <>
-                  {formatBytes(s.checkpoint.bytes)}, {s.checkpoint.kept ? "kept" : "no longer kept"}
+                  {formatBytes(s.checkpoint.bytes)},{" "}
+                  {s.checkpoint.pinned ? "pinned" : s.checkpoint.kept ? "kept" : "no longer kept"}
                   <code class="path">{visible(s.checkpoint.path || s.checkpoint.id)}</code>
                 </>
               ) : (

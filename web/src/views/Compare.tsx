@@ -15,6 +15,12 @@ import { Chart, type ChartHandle, type Figure } from "../ui/Chart"
 
 const MOST = 6
 
+/** a budget is what all members together have trained; a step is the age of the weights, and behind a copy both differ */
+const AXES: readonly cmp.Axis[] = ["total", "step", "time"]
+
+const placeOn = (x: cmp.Axis, at: number): string =>
+  x === "time" ? formatDuration(at) : x === "step" ? `step ${thousands(at)}` : `${thousands(at)} steps in all`
+
 function chosen(all: readonly Run[]): string[] {
   const ids = param("compare").split(",").filter(Boolean)
   const valid = [runId.value, ...ids].filter((id, i, list) => list.indexOf(id) === i && all.some(r => r.id === id))
@@ -30,7 +36,7 @@ function chosen(all: readonly Run[]): string[] {
 export function CompareView() {
   const all = runs.value
   const ids = chosen(all)
-  const x = param("x") === "time" ? "time" : "step"
+  const x = AXES.find(a => a === param("x")) ?? "total"
   const handle = useRef<ChartHandle>(null)
   const { data, error, loading } = useResource(
     `${ids.join()}/${x}`,
@@ -46,17 +52,22 @@ export function CompareView() {
   return (
     <Card
       title="Compare runs"
-      sub="The best score so far, and the population's median dotted. The rule stands where the shortest run ends: an equal budget."
+      sub={
+        x === "total"
+          ? "The best score so far, and the population's median dotted, against the steps of all members together. The rule stands where the shortest run ends: an equal budget."
+          : "The best score so far, and the population's median dotted. The rule stands where the shortest run ends."
+      }
       tools={
         <>
           <Segmented
             label="Horizontal axis"
             value={x}
             options={[
+              ["total", "Budget"],
               ["step", "Step"],
               ["time", "Time"],
             ]}
-            onChange={v => setParams({ x: v === "step" ? "" : v })}
+            onChange={v => setParams({ x: v === "total" ? "" : v })}
           />
           <Downloads
             name="compare"
@@ -83,7 +94,7 @@ export function CompareView() {
       ) : (
         <Waiting error={error} loading={loading && ids.length > 0} empty="Choose runs that have scores." />
       )}
-      {rows.length > 0 && <Standings rows={rows} at={x === "step" ? `step ${thousands(budget)}` : formatDuration(budget)} />}
+      {rows.length > 0 && <Standings rows={rows} at={placeOn(x, budget)} />}
     </Card>
   )
 }
@@ -127,8 +138,8 @@ function Standings({ rows, at: where }: { rows: ReturnType<typeof standings>; at
               <td class="r num">
                 {c.run.population} × {thousands(c.run.population ? c.run.spent / c.run.population : 0)}
               </td>
-              <td class="say">{c.run.exploit}</td>
-              <td class="say">
+              <td class="say wrap">{c.run.exploit}</td>
+              <td class="say wrap">
                 {Object.entries(c.run.best?.hypers ?? {})
                   .map(([k, v]) => `${k} ${formatValue(v)}`)
                   .join(", ") || "–"}
@@ -141,7 +152,7 @@ function Standings({ rows, at: where }: { rows: ReturnType<typeof standings>; at
   )
 }
 
-function toCompared(data: { id: string; curves: Curves }[], all: readonly Run[], x: "step" | "time"): Compared[] {
+function toCompared(data: { id: string; curves: Curves }[], all: readonly Run[], x: cmp.Axis): Compared[] {
   return data.flatMap(({ id, curves }, index) => {
     const r = id === runId.value ? (run.value ?? all.find(v => v.id === id)) : all.find(v => v.id === id)
     if (!r) return []
@@ -189,7 +200,7 @@ function CompareChart({
 }: {
   list: Compared[]
   budget: number
-  x: "step" | "time"
+  x: cmp.Axis
   handle: { current: ChartHandle | null }
 }) {
   const make = useCallback(
@@ -206,7 +217,7 @@ function CompareChart({
         tip: at => (
           <>
             <p class="tip-head">
-              <span>{x === "step" ? `step ${thousands(at.at)}` : formatDuration(at.at)}</span>
+              <span>{placeOn(x, at.at)}</span>
             </p>
             {cmp.valuesAt(p, at.at).map(v => (
               <p class="tip-row" key={v.c.run.id}>
@@ -225,7 +236,7 @@ function CompareChart({
     <Chart<cmp.CompareHit>
       make={make}
       height={innerWidth < 640 ? 280 : 400}
-      label={`Best score so far of ${list.length} runs against ${x}. Arrow keys walk.`}
+      label={`Best score so far of ${list.length} runs against ${x === "total" ? "the steps of all members together" : x}. Arrow keys walk.`}
       handle={handle}
     />
   )

@@ -71,7 +71,11 @@ function Tiles({ h }: { h: Health }) {
         value={`${formatNumber(h.steps_per_s, 3)} steps/s`}
         note={`${formatNumber(h.segments_per_min, 3)} segments a minute`}
       />
-      <Tile name="Time left" value={formatDuration(h.eta_s)} note={`${formatDuration(r?.worked_s ?? 0)} worked`} />
+      {r?.phase === "finished" ? (
+        <Tile name="Time worked" value={formatDuration(r.worked_s)} note="stops left out" />
+      ) : (
+        <Tile name="Time left" value={formatDuration(h.eta_s)} note={`${formatDuration(r?.worked_s ?? 0)} worked`} />
+      )}
       <Tile
         name="Segments"
         value={thousands(c?.finished ?? 0)}
@@ -197,7 +201,7 @@ function SlotsChart({ data, handle }: { data: Slots; handle: { current: ChartHan
   return (
     <Chart<gantt.GanttHit>
       make={make}
-      height={Math.max(120, Math.min(720, n * (n > 32 ? 11 : 30) + 40))}
+      height={Math.max(120, Math.min(720, n * (n > 32 ? 11 : 30) + 50))}
       label={`What ${plural(n, "slot")} trained over time`}
       handle={handle}
       onPick={at => openSegment(at.span.segment)}

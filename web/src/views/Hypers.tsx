@@ -138,7 +138,7 @@ function HyperChart({ data, def, handle }: { data: HyperCurves; def: HyperDef; h
   return (
     <Chart<hyp.HyperHit>
       make={make}
-      height={210}
+      height={226}
       label={`${def.name} against step for ${data.series.length} members; the discovered schedule ends at ${hyp.scheduleAt(data, xMax)}. Arrow keys walk along it.`}
       handle={handle}
     />

@@ -13,12 +13,17 @@ import { hrefOf, openSegment } from "../state/route"
 import { Card, Waiting } from "../ui/bits"
 import { Chart, type Figure } from "../ui/Chart"
 
+const MOST_MINIS = 6
+const MOST_STILL = 8
+
 export function Leader() {
   const r = run.value
   const list = stages.value
   const color = hue(theme.value, leadRoot.value)
   if (!r) return null
-  const free = r.hypers.filter(h => h.kind !== "constant").slice(0, 6)
+  const free = r.hypers.filter(h => h.kind !== "constant" && list.some(s => s.hypers[h.name] !== undefined))
+  const moved = free.filter(h => changesOf(h.name, list).length > 1).slice(0, MOST_MINIS)
+  const still = free.filter(h => changesOf(h.name, list).length === 1).slice(0, MOST_STILL)
   return (
     <Card
       title="The leader's schedule"
@@ -30,9 +35,23 @@ export function Leader() {
       ) : (
         <>
           <Ribbon stages={list} color={color} />
-          {free.map(h => (
+          {moved.map(h => (
             <Mini key={h.name} def={h} stages={list} color={color} />
           ))}
+          {still.length > 0 && (
+            <dl class="still">
+              {still.map(h => (
+                <div key={h.name}>
+                  <dt class="mini-name" title={h.name}>
+                    {h.name}
+                  </dt>
+                  <dd class="mini-val" title="the same from the first step on">
+                    {formatValue(list[0]!.hypers[h.name] ?? list.at(-1)!.hypers[h.name])}
+                  </dd>
+                </div>
+              ))}
+            </dl>
+          )}
           <p class="more">
             <a href={hrefOf("hypers")}>All members' hyperparameters</a>
           </p>
@@ -89,7 +108,7 @@ function Mini({ def, stages, color }: { def: HyperDef; stages: readonly Stage[];
           {def.name}
         </span>
         <span class="mini-val">
-          {first === last ? (
+          {changes.length < 2 ? (
             formatValue(last)
           ) : (
             <>

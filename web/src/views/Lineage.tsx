@@ -50,7 +50,7 @@ export function LineageView() {
       title="Lineage"
       sub={
         list.length
-          ? `${plural(alive.length, "initial member")}, ${survivors === 1 ? "one of which lives on in the whole population" : `${survivors} of which live on`}. A bar is one member's training between two copies; it has the colour of the initial member that its weights descend from.`
+          ? `${survivors === 1 ? `One of ${plural(alive.length, "family", "families")} lives on in the whole population` : `${survivors} of ${plural(alive.length, "family", "families")} live on`}. A bar is one member's training between two copies; it has the colour of the initial member that its weights descend from.`
           : "Whose weights came from where."
       }
       tools={tools}
@@ -117,9 +117,18 @@ function Tree({
 }) {
   const started = run.value?.started_at ?? 0
   const rootText = param("root")
+  const bestSegment = run.value?.best?.segment ?? 0
+  const bestStep = run.value?.best?.step ?? 0
   const options = useMemo<tree.Options>(
-    () => ({ stretches: list, layout, x, started, root: rootText === "" ? null : Number(rootText) }),
-    [list, layout, x, started, rootText],
+    () => ({
+      stretches: list,
+      layout,
+      x,
+      started,
+      root: rootText === "" ? null : Number(rootText),
+      best: bestSegment ? { segment: bestSegment, step: bestStep } : null,
+    }),
+    [list, layout, x, started, rootText, bestSegment, bestStep],
   )
   const rows = useMemo(() => tree.rowsOf(options), [options])
   const make = useCallback(

@@ -30,8 +30,8 @@ export function Population() {
         class="main"
         sub={
           by === "lineage"
-            ? "Each line follows weights, never a member: it begins where they were copied and ends where they were given up."
-            : "Each line follows a member: it jumps where the member copied another's weights."
+            ? "A line follows weights from where they were copied to where they were given up."
+            : "A line follows a member, and jumps where it copied another's weights."
         }
         tools={
           <Tools by={by} x={x} scores={data && (both?.branches ?? data.series)}>
