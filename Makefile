@@ -35,12 +35,12 @@ bin/pbt: $(GO_FILES) web/dist/.done
 # --- the checks -----------------------------------------------------------------
 
 .PHONY: check
-check: tools build lint web python experiments results-check experiments-smoke test api laws fuzz simulate ## everything that CI runs
+check: tools build lint web browser python experiments results-check experiments-smoke test api laws fuzz simulate ## everything that CI runs
 
 .PHONY: tools
-tools: # what the tests need of Debian: a C compiler, sqlite3, PyTorch for the examples and the pages, their data
+tools: # what the tests need of Debian: a C compiler, sqlite3, Chromium, PyTorch for the examples and the pages, their data
 	@missing=""; \
-	for t in gcc:gcc sqlite3:sqlite3 python3:python3 git:git patch:patch; do command -v $${t%%:*} >/dev/null || missing="$$missing $${t##*:}"; done; \
+	for t in gcc:gcc sqlite3:sqlite3 python3:python3 git:git patch:patch chromium:chromium; do command -v $${t%%:*} >/dev/null || missing="$$missing $${t##*:}"; done; \
 	[ -e /usr/include/stdlib.h ] || missing="$$missing libc6-dev"; \
 	[ -e /usr/share/datasets/fashion-mnist ] || missing="$$missing dataset-fashion-mnist"; \
 	/usr/bin/python3 -c 'import torch' 2>/dev/null || missing="$$missing python3-torch"; \
@@ -64,6 +64,10 @@ test: bin/pbt $(VENV)/.done ## all tests, with the race detector: packages, exam
 .PHONY: web
 web: web/node_modules/.done ## the dashboard: types, linter, unit tests
 	cd web && npm run --silent lint && npm test --silent
+
+.PHONY: browser
+browser: bin/pbt web/node_modules/.done ## the dashboard in Chromium, against a real run that is steered, killed and resumed
+	cd web && npm run --silent e2e
 
 # --- the Python client ------------------------------------------------------------
 

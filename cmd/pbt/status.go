@@ -69,7 +69,7 @@ func makeStatus(m *machine.Machine, owner journal.Owner, alive bool) statusRepor
 		State: string(phase), Reason: reason, Exploits: n.Copies, Repairs: n.Repairs, Restarts: n.Restarts,
 		Lost: n.Lost, Refused: n.Refused, Spent: m.Spent(), WorkedS: m.Worked(m.LastEvent()).Seconds(), Bytes: m.CheckpointBytes(),
 		Segments: segmentCounts{Finished: n.Finished, Failed: n.Failed, Running: m.Running(), Waiting: m.Waiting()},
-		Members:  make([]machine.MemberView, m.Spec().Population),
+		Members:  make([]machine.MemberView, m.Members()),
 	}
 	if alive {
 		s.Owner = &owner

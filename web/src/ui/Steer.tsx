@@ -47,7 +47,7 @@ export function MemberMenu({ m }: { m: Member }) {
   const items: MenuItem[] = [
     { label: "Set hyperparameters …", run: () => ask("set", { member }), disabled: over },
     { label: "Copy a segment into it …", run: () => ask("copy", { member }), disabled: over },
-    { label: "Give up its segment …", run: () => ask("kill", { member }), disabled: m.state !== "running", danger: true },
+    { label: "Give up its segment …", run: () => ask("kill", { member }), disabled: over, danger: true },
     { label: "Restart …", run: () => ask("restart", { member }), disabled: over, danger: true },
     { label: "Retire …", run: () => ask("retire", { member }), disabled: over, danger: true },
   ]
