@@ -171,9 +171,22 @@ func (r *report) asked() []fact {
 	list := []fact{
 		{"Experiment", s.Name}, {"Metric", s.Metric + ", " + goal}, {"Population", count(int64(s.Population), "member", "members") + " on " + count(int64(s.Slots), "slot", "slots")},
 		{"A segment", count(s.SegmentSteps, "training step", "training steps")}, {"Budget", budgetText(&s.Budget)}, {"Exploit", s.Exploit}, {"Explore", s.Explore},
-		{"Hyperparameters", clip(strings.Join(space, "\n"), 20*maxText)}, {"Seed", s.Seed},
+		{"Hyperparameters", clip(strings.Join(space, "\n"), 20*maxText)}, {"Seed", s.Seed}, {"Trainer", r.trainer()},
 	}
 	return list
+}
+
+// trainer is the command line that trains.
+func (r *report) trainer() string {
+	command, builtin := r.run.Trainer()
+	if builtin != "" {
+		return builtin + " (built in)"
+	}
+	words := make([]string, len(command))
+	for i, w := range command {
+		words[i] = quote(w)
+	}
+	return clip(strings.Join(words, " "), 4*maxText)
 }
 
 func rangeText(d *view.HyperDef) string {
@@ -302,6 +315,9 @@ type memberTable struct {
 	Rows  []memberRow
 	Left  int
 }
+
+// Many tells whether the table is too wide for paper, unless it is set small.
+func (t memberTable) Many() bool { return len(t.Names) > fewHypers/2+1 }
 
 type memberRow struct {
 	Rank, ID, State, Score, Step, Root, Failures string

@@ -19,6 +19,9 @@ type scheduleTable struct {
 	Left  int // stages that are not shown
 }
 
+// Many tells whether the table is too wide for paper, unless it is set small.
+func (t scheduleTable) Many() bool { return len(t.Names) > fewHypers }
+
 type stageRow struct {
 	From, To, Member, Segment string
 	Cells                     []cell

@@ -190,20 +190,22 @@ func clip(s string, most int) string {
 	return string(runes[:most-1]) + "…"
 }
 
-// wide is about how many pixels a line of text takes.
+// wide is about how many pixels a line of text takes in a wide font of its size: which
+// one a viewer has is not known, and a text that is too long for its place is worse than
+// a gap.
 func wide(s string, size float64) (w float64) {
 	for _, r := range s {
 		switch {
 		case strings.ContainsRune("ijltf.,:;|'!()[]I ", r):
-			w += 0.3
+			w += 0.36
 		case strings.ContainsRune("mwMW@%—", r):
-			w += 0.88
+			w += 0.94
 		case r >= 0x1100:
 			w += 1
 		case unicode.IsUpper(r):
 			w += 0.68
 		default:
-			w += 0.56
+			w += 0.61
 		}
 	}
 	return w * size

@@ -129,6 +129,17 @@ func (r *Run) Source() (source, resolved string, err error) {
 	return r.started.Source, string(text), err
 }
 
+// Trainer is the command that trains, word by word, or the name of a trainer that is
+// built in.
+func (r *Run) Trainer() (command []string, builtin string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.exp == nil {
+		return nil, ""
+	}
+	return r.exp.Trainer.Command, r.exp.Trainer.Builtin
+}
+
 var errNotBegun = errors.New("the run has not begun, no event is recorded")
 
 // now is the time that the run is shown at, in Unix nanoseconds.
