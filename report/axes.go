@@ -77,7 +77,7 @@ func (p *pen) legend(left, right, y float64, keys []key) float64 {
 	const gap, line = 20, 19
 	x := left
 	for _, k := range keys {
-		need := k.wide + 7 + wide(k.name, legendSize)
+		need := k.wide + 7 + p.fonts*wide(k.name, legendSize)
 		if x > left && x+need > right {
 			x, y = left, y+line
 		}

@@ -13,6 +13,7 @@ type theme struct {
 	ink, muted, faint, grid, band, bg, accent, bad string
 	hues                                           [hues]string // of families
 	parts                                          [7]string    // of time
+	fonts                                          float64      // how much wider than Helvetica a font may be
 }
 
 // hues is how many colours families have. They are told apart with any of the common
@@ -24,6 +25,7 @@ var paper = theme{
 	ink: "#171b21", muted: "#4b5560", faint: "#a3acb6", grid: "#e3e6ea", band: "#8c9aa9", bg: "#ffffff", accent: "#0a66b0", bad: "#c0392b",
 	hues:  [hues]string{"#0a6ab6", "#d97b00", "#008a6d", "#b9528f", "#3b9fd8", "#cc4a0a", "#6d58b4", "#82821a", "#1b9e9e", "#8b5a40"},
 	parts: [7]string{"#8b5a40", "#3b9fd8", "#0a6ab6", "#008a6d", "#d97b00", "#b9528f", "#d5dade"},
+	fonts: 1,
 }
 
 // page follows the reader's choice of light or dark, by variables of the page's style.
@@ -31,6 +33,7 @@ var page = theme{
 	ink: "var(--ink)", muted: "var(--muted)", faint: "var(--faint)", grid: "var(--grid)", band: "var(--band)", bg: "var(--card)", accent: "var(--accent)", bad: "var(--bad)",
 	hues:  [hues]string{"var(--h0)", "var(--h1)", "var(--h2)", "var(--h3)", "var(--h4)", "var(--h5)", "var(--h6)", "var(--h7)", "var(--h8)", "var(--h9)"},
 	parts: [7]string{"var(--h9)", "var(--h4)", "var(--h0)", "var(--h2)", "var(--h1)", "var(--h3)", "var(--wait)"},
+	fonts: 1.1, // whatever the reader's system has
 }
 
 // pen draws SVG.

@@ -190,22 +190,20 @@ func clip(s string, most int) string {
 	return string(runes[:most-1]) + "…"
 }
 
-// wide is about how many pixels a line of text takes in a wide font of its size: which
-// one a viewer has is not known, and a text that is too long for its place is worse than
-// a gap.
+// wide is about how many pixels a line of text takes.
 func wide(s string, size float64) (w float64) {
 	for _, r := range s {
 		switch {
 		case strings.ContainsRune("ijltf.,:;|'!()[]I ", r):
-			w += 0.36
+			w += 0.3
 		case strings.ContainsRune("mwMW@%—", r):
-			w += 0.94
+			w += 0.88
 		case r >= 0x1100:
 			w += 1
 		case unicode.IsUpper(r):
 			w += 0.68
 		default:
-			w += 0.61
+			w += 0.56
 		}
 	}
 	return w * size
