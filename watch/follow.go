@@ -16,6 +16,7 @@ const (
 	lookEvery  = 100 * time.Millisecond // at its journal
 	ownerEvery = time.Second / 2        // whether a process trains it
 	drawEvery  = time.Second            // though nothing happens: time goes on
+	chartEvery = time.Second            // while it goes on
 	restFactor = 3                      // a look that takes long is followed by a rest
 )
 
@@ -33,6 +34,8 @@ type follower struct {
 	nextOwner time.Time
 	nextDraw  time.Time
 	failed    bool // the last look did
+	chart     *chart
+	nextChart time.Time
 }
 
 // open begins to follow a run. Nothing is read yet.
@@ -151,7 +154,21 @@ func (f *follower) take() (*snapshot, error) {
 	if s.live {
 		s.busy, _ = f.run.Busy()
 	}
-	s.slots, s.slotsIn = slotsOf(f.run, s.live)
+	s.slots, s.slotsIn = slotsOf(f.run, s.live, s.sum.WorkedS)
 	s.health = f.run.Health()
+	s.chart = f.drawing(s)
 	return s, nil
+}
+
+// drawing is the chart of a population that is small enough for one; it is made anew
+// now and then only: it goes through all segments.
+func (f *follower) drawing(s *snapshot) *chart {
+	if s.sum.Population > chartMembers {
+		return nil
+	}
+	if now := time.Now(); !s.live || !now.Before(f.nextChart) {
+		f.chart = chartOf(f.run, s.sum.Goal)
+		f.nextChart = now.Add(chartEvery)
+	}
+	return f.chart
 }

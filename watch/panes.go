@@ -116,10 +116,18 @@ func (m *model) eventLines(e *event, w int) []string {
 	at := time.UnixMilli(e.at).In(m.Zone).Format(time.TimeOnly) + " " + sign(e.level)
 	lines := wrap(e.say, max(1, w-len(time.TimeOnly)-3), mostEvent)
 	for i, line := range lines {
-		lines[i] = spaces(width(at)) + paint(m.look.ofLevel(e.level), line)
+		lines[i] = spaces(width(at)) + paint(m.look.ofText(e.level), line)
 	}
-	lines[0] = paint(m.look.dim, at) + paint(m.look.ofLevel(e.level), strings.TrimLeft(lines[0], " "))
+	lines[0] = paint(m.look.dim, time.UnixMilli(e.at).In(m.Zone).Format(time.TimeOnly)+" ") + paint(m.look.ofLevel(e.level), sign(e.level)) + strings.TrimLeft(lines[0], " ")
 	return lines
+}
+
+// ofText is the style of an event's words: trouble is in colour, the rest by its sign.
+func (t *theme) ofText(l view.Level) lipgloss.Style {
+	if l == view.LevelGood || l == view.LevelDecision {
+		return lipgloss.NewStyle()
+	}
+	return t.ofLevel(l)
 }
 
 func (t *theme) ofLevel(l view.Level) lipgloss.Style {

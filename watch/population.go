@@ -19,6 +19,7 @@ const (
 	hyperWidth         = 9
 	minDecision        = 10
 	maxDetail          = 9 // lines
+	narrowWidth        = 50
 )
 
 // column is one of the table's.
@@ -34,6 +35,9 @@ type column struct {
 func (m *model) columns(w int) []column {
 	t := &m.look
 	plain := func(*member) lipgloss.Style { return lipgloss.NewStyle() }
+	if w < narrowWidth {
+		return m.fewColumns(w)
+	}
 	cols := []column{
 		{"rank", 5, true, func(r *member) string { return orDash(r.Rank) }, plain},
 		{"member", 7, true, func(r *member) string { return strconv.Itoa(r.ID) }, func(*member) lipgloss.Style { return t.title }},
@@ -62,6 +66,41 @@ func (m *model) columns(w int) []column {
 		cols = append(cols, column{"decision", left, false, decisionText, func(*member) lipgloss.Style { return t.dim }})
 	}
 	return cols
+}
+
+// fewColumns are those of a narrow terminal: a member's state is a sign.
+func (m *model) fewColumns(w int) []column {
+	t := &m.look
+	plain := func(*member) lipgloss.Style { return lipgloss.NewStyle() }
+	cols := []column{
+		{"rank", 5, true, func(r *member) string { return orDash(r.Rank) }, plain},
+		{"mem", 4, true, func(r *member) string { return strconv.Itoa(r.ID) }, func(*member) lipgloss.Style { return t.title }},
+		{"", 1, false, stateSign, t.ofState},
+		{"score", 9, true, scoreText, plain},
+	}
+	left := w
+	for _, c := range cols {
+		left -= c.w + 1
+	}
+	if left >= minTrend/2 {
+		cols = append(cols, column{"trend", left, false, func(r *member) string { return m.axis.line(r.Spark, left) }, func(*member) lipgloss.Style { return t.accent }})
+	}
+	return cols
+}
+
+// stateSign is a member's state as a sign.
+func stateSign(r *member) string {
+	switch r.State {
+	case machine.StateRunning:
+		return "▶"
+	case machine.StateFailed:
+		return "✗"
+	case machine.StateDeciding:
+		return "?"
+	case machine.StateWaiting:
+		return "·"
+	}
+	return "■"
 }
 
 func orDash(n int) string {
@@ -117,13 +156,18 @@ func (m *model) drawPopulation(w, h int) []string {
 		detail = m.detail(w, room)
 	}
 	rows := max(0, h-1-len(detail))
+	var drawn []string
+	if room := min(mostChart, rows-len(m.order)); m.snap.chart != nil && room >= leastChart {
+		drawn = m.drawChart(m.snap.chart, w, room)
+		rows -= room
+	}
 	cols := m.columns(w)
 	lines := []string{m.tableHead(cols)}
 	m.top[population] = window(m.top[population], m.row(), len(m.order), rows)
 	for at := m.top[population]; at < min(len(m.order), m.top[population]+rows); at++ {
 		lines = append(lines, m.tableRow(cols, &m.snap.members[m.order[at]], w))
 	}
-	return append(m.fill(lines, 1+rows), detail...)
+	return append(append(m.fill(lines, 1+rows), drawn...), detail...)
 }
 
 func (m *model) tableHead(cols []column) string {

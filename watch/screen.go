@@ -37,9 +37,12 @@ func (m *model) screen() []string {
 		return m.crop(append(m.fill(m.waiting(), m.h-len(foot)), foot...))
 	}
 	var head []string
-	if m.h >= roomy {
+	switch {
+	case m.h >= roomy:
 		head = m.head()
-	} else if m.h > 3 {
+	case m.h >= roomy*2/3:
+		head = m.head()[:2]
+	case m.h > 3:
 		head = m.head()[:1]
 	}
 	body := m.h - len(head) - len(foot)
@@ -91,6 +94,9 @@ func (m *model) tabs() string {
 	var b strings.Builder
 	for p := range panes {
 		name := fmt.Sprintf(" %d %s ", p+1, paneNames[p])
+		if m.w < narrowWidth && p != m.focus {
+			name = fmt.Sprintf(" %d ", p+1)
+		}
 		if p == m.focus {
 			b.WriteString(paint(m.look.focus, "["+name[1:len(name)-1]+"]"))
 		} else {

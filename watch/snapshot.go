@@ -26,6 +26,7 @@ type snapshot struct {
 	loud    []event // the newest, oldest first, but for the everyday ones
 	all     []event
 	stages  []pbt.Stage // of the best outcome
+	chart   *chart      // nil for none
 	slots   []slot
 	slotsIn float64 // seconds that the slots' line shows
 	health  view.Health
@@ -152,12 +153,12 @@ func (f *feed) newest() (all, loud []event) {
 }
 
 // slotsOf are the run's slots, with their use lately.
-func slotsOf(run *view.Run, live bool) (out []slot, seconds float64) {
+func slotsOf(run *view.Run, live bool, worked float64) (out []slot, seconds float64) {
 	whole := run.Slots(0, 0, 0)
 	from := max(whole.From, whole.To-slotSeconds*1000)
 	lately := run.Slots(from, whole.To, 4*slotCells)
 	for i := range whole.Slots[:min(len(whole.Slots), showSlots)] {
-		n := slot{name: clean(whole.Slots[i].Name), use: useOf(whole.Slots[i].Spans, whole.From, whole.To)}
+		n := slot{name: clean(whole.Slots[i].Name), use: shareOf(whole.Slots[i].Spans, worked)}
 		if i < len(lately.Slots) {
 			n.line = cellsOf(lately.Slots[i].Spans, from, whole.To)
 			if spans := lately.Slots[i].Spans; live && len(spans) > 0 && spans[len(spans)-1].OK == nil {
@@ -168,6 +169,15 @@ func slotsOf(run *view.Run, live bool) (out []slot, seconds float64) {
 		out = append(out, n)
 	}
 	return out, float64(whole.To-from) / 1000
+}
+
+// shareOf is how much of the time that a process trained the run a slot was busy.
+func shareOf(spans []view.SpanView, worked float64) float64 {
+	busy := int64(0)
+	for _, s := range spans {
+		busy += s.T1 - s.T0
+	}
+	return min(1, float64(busy)/max(1, 1000*worked))
 }
 
 func useOf(spans []view.SpanView, from, to int64) float64 {
