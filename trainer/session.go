@@ -76,6 +76,7 @@ func (s *clientSlot) begin(ctx context.Context, extra []string) (*session, error
 	}
 	live := &session{process: p, messages: make(chan protocol.Message, messageBuffer)}
 	if err = live.connect(ctx, listener); err == nil {
+		listener.Close() // before the welcome: whoever has heard it finds no socket any more
 		go live.read()
 		err = live.shakeHands(ctx, s)
 	}
