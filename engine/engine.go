@@ -34,17 +34,18 @@ type Config struct {
 
 	Slots    int                      // trainers at a time
 	NewSlot  func(n int) trainer.Slot // makes the n-th place to train in, from 1
-	Observe  func(View)               // sees every batch of events once it is durable; may be nil
+	Observe  func(View)               // sees every batch of events once it is recorded; may be nil
 	Progress func(trainer.Progress)   // hears how far segments are, from any goroutine; may be nil
 	Grace    time.Duration            // how long Drain lets segments finish; 0 means DefaultGrace
 	Patience time.Duration            // how long a trainer may take to stop when asked; 0 means DefaultPatience
 	Disk     []checkpoint.Option      // for tests that break disks
 	Clock    func() int64             // Unix nanoseconds; nil means the system's, kept from going back
 
-	journalFault func([]journal.Row) error // for tests: why these rows cannot be written; nil for none
+	journalFault func(rows []journal.Row) error         // for tests: why these rows cannot be written; nil for none
+	journalled   func(rows []journal.Row, durable bool) // for tests: they have been written; nil for nobody
 }
 
-// View is a batch of durable events with the state after them. It is valid during
+// View is a batch of recorded events with the state after them. It is valid during
 // the call.
 type View struct {
 	Events  []machine.Event
@@ -91,6 +92,9 @@ type Engine struct {
 	draining  string // why the run is to stop once its segments have finished; "" while it is not
 	drains    chan string
 	lazy      bool // segments are saved only when the machine wants it
+	unsynced  bool // events wait for the disk
+	syncBy    int64
+	garbage   []string // checkpoints that nobody needs, once the events say so
 	orders    chan order
 	finished  chan struct{} // closed when the loop is over
 	most      int           // slots there may be

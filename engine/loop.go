@@ -21,11 +21,12 @@ type message struct {
 	closing error    // what went wrong when the slot closed
 }
 
-// inquiry is a slot's question in the middle of its segment. The answer never
-// makes the loop wait.
+// inquiry is a slot's question in the middle of its segment, with the report that is
+// taken if the segment is not saved. The answer never makes the loop wait.
 type inquiry struct {
 	machine.Scored
-	save chan bool // takes one answer
+	report machine.Report
+	save   chan bool // takes one answer
 }
 
 // errStopped ends a trainer's context when the run is to stop.
@@ -65,6 +66,9 @@ func (e *Engine) serve(ctx context.Context) error {
 		case <-grace:
 			return nil
 		case <-timer.C:
+			if err := e.sync(); err != nil {
+				return err
+			}
 		}
 		if err := e.turn(batch, stuck); err != nil {
 			return err
@@ -90,10 +94,21 @@ func (e *Engine) drain(batch []message) []message {
 }
 
 // turn handles what has arrived, makes it durable, and only then answers.
-func (e *Engine) turn(batch []message, stuck *slot) error {
+func (e *Engine) turn(batch []message, stuck *slot) (fault error) {
+	var spared []*inquiry
+	defer func() { // once they are recorded; else nobody has heard of them
+		for _, q := range spared {
+			q.save <- fault != nil
+		}
+	}()
 	for _, msg := range batch {
-		if msg.scored != nil {
-			msg.scored.save <- e.handle(msg.scored.Scored).Save || e.draining != ""
+		if q := msg.scored; q != nil {
+			if e.mustSave(q) {
+				q.save <- true
+			} else {
+				spared = append(spared, q)
+				e.take(msg)
+			}
 			continue
 		}
 		e.idle(msg.from)
@@ -124,8 +139,24 @@ func (e *Engine) turn(batch []message, stuck *slot) error {
 	e.callOff()
 	e.discardUnused(batch)
 	e.hashLater(batch)
-	e.sweeper.sweep(e.machine.Garbage()...)
+	e.deleteGarbage()
 	return nil
+}
+
+// mustSave tells whether a segment must be saved: because the machine says so, or
+// because its slot is about to stop, and what it holds will be gone.
+func (e *Engine) mustSave(q *inquiry) bool {
+	return e.stopping || e.handle(q.Scored).Save
+}
+
+// take records a segment that need not be saved. There is nothing more to do for it:
+// its slot, which has still to tell its trainer so, may get the next one.
+func (e *Engine) take(msg message) {
+	s, q := msg.from, msg.scored
+	e.handle(q.report)
+	s.lease, s.stop, s.cancel = lease{}, nil, nil // not called off: it is at its last words
+	s.holds = q.Segment
+	e.park(s)
 }
 
 // assignment is a task on its way to a slot.
@@ -170,6 +201,8 @@ func (e *Engine) commit() error {
 	if len(e.events) == 0 {
 		return nil
 	}
+	e.garbage = append(e.garbage, e.machine.Garbage()...)
+	e.unsynced = len(e.garbage) == 0 && e.mayWait()
 	e.rows, e.bodies = e.rows[:0], e.bodies[:0]
 	for _, ev := range e.events {
 		start := len(e.bodies)
@@ -201,7 +234,15 @@ func (e *Engine) append(rows []journal.Row) error {
 			return err
 		}
 	}
-	return e.journal.Append(rows)
+	write := e.journal.Append
+	if e.unsynced {
+		write = e.journal.AppendLater
+	}
+	err := write(rows)
+	if err == nil && e.config.journalled != nil {
+		e.config.journalled(rows, !e.unsynced)
+	}
+	return err
 }
 
 func (e *Engine) explainCommit(err error) error {
@@ -255,7 +296,11 @@ func (e *Engine) over() bool {
 // setTimer wakes the loop at the next deadline.
 func (e *Engine) setTimer(timer *time.Timer) {
 	timer.Stop()
-	if at, ok := e.machine.NextDeadline(); ok {
+	at, ok := e.machine.NextDeadline()
+	if e.unsynced && (!ok || e.syncBy < at) {
+		at, ok = e.syncBy, true
+	}
+	if ok {
 		timer.Reset(max(0, time.Duration(at-e.clock())) + time.Millisecond)
 	}
 }
@@ -285,6 +330,6 @@ func (e *Engine) bow(reason string) error {
 	if err := e.commit(); err != nil {
 		return err
 	}
-	e.sweeper.sweep(e.machine.Garbage()...)
+	e.deleteGarbage()
 	return nil
 }

@@ -31,6 +31,8 @@ type slot struct {
 	abandoned bool
 	leaving   bool // it gets no more work
 	closed    bool // its tasks are
+
+	spare string // an empty staged directory; the goroutine's own
 }
 
 // lease is what the loop remembers of a slot's segment.
@@ -73,39 +75,65 @@ func (e *Engine) startSlot(n int) {
 		defer close(s.gone)
 		inbox <- message{from: s, asks: true}
 		for j := range s.tasks {
-			report := e.train(s, j)
-			inbox <- message{from: s, report: report, asks: true, holds: s.host.Holds()}
+			if report := e.train(s, j); report != nil {
+				inbox <- message{from: s, report: report, asks: true, holds: s.host.Holds()}
+			}
 		}
-		if err := s.host.Close(); err != nil {
+		if err := errors.Join(s.host.Close(), e.discardSpare(s)); err != nil {
 			inbox <- message{from: s, closing: err}
 		}
 	}()
 }
 
 // train does one task, from staging its checkpoint's directory to publishing it.
-// It runs in the slot's goroutine and touches nothing of the loop's.
+// It runs in the slot's goroutine and touches nothing of the loop's. It returns nil
+// for a segment that the loop has recorded already, because it need not be saved: if
+// something goes wrong after that, the weights are lost, and the next task notices.
 func (e *Engine) train(s *slot, j job) machine.Input {
-	t := j.task
-	staged, err := e.store.Stage(t.Save)
+	staged, err := e.stage(s, j.task.Save)
 	if err != nil {
 		return failure(j, err)
 	}
 	report, err := e.trainInto(staged, s, j)
-	if err != nil {
+	switch {
+	case errors.Is(err, errSpared):
+		return nil
+	case err != nil:
 		return failure(j, errors.Join(err, e.store.Discard(staged)))
 	}
 	return report
 }
 
+// errSpared says that a segment has been recorded without a checkpoint.
+var errSpared = errors.New("recorded without a checkpoint")
+
+// stage gives a segment an empty directory to be saved into: where segments are saved
+// lazily, the one that the last segment of this slot was not saved into.
+func (e *Engine) stage(s *slot, id string) (string, error) {
+	if staged := s.spare; staged != "" {
+		s.spare = ""
+		return staged, nil
+	}
+	return e.store.Stage(id)
+}
+
+func (e *Engine) discardSpare(s *slot) error {
+	if s.spare == "" {
+		return nil
+	}
+	return e.store.Discard(s.spare)
+}
+
 func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error) {
 	t := j.task
+	spared := false
 	work := trainer.Job{
 		Segment: trainer.Segment{Member: t.Member, ID: t.Segment, From: t.From, Steps: t.Steps, Hypers: t.Hypers, Seed: t.Seed},
 		Lease:   t.Lease, Parent: t.Parent, Save: staged, Name: t.Save, WeightSeed: t.WeightSeed,
 		Stop: j.stop, Grace: e.config.Grace, Progress: e.config.Progress,
 	}
 	if e.lazy {
-		work.Wanted = func(v trainer.Evaluation) bool { return e.wanted(s, j, v) }
+		work.Wanted = func(r trainer.Result) bool { spared = !e.wanted(s, j, &r); return !spared }
 	}
 	if t.Load != "" {
 		if !e.store.Has(t.Load) {
@@ -117,19 +145,16 @@ func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error
 		work.Load = e.store.Path(t.Load)
 	}
 	res, err := s.host.Train(j.ctx, work)
-	if err != nil {
+	switch {
+	case spared: // nobody was told of the directory
+		s.spare = staged
+		return machine.Report{}, errSpared
+	case err != nil:
 		return machine.Report{}, err
+	case !res.Saved:
+		return machine.Report{}, errors.New("the trainer has not saved, and was to")
 	}
-	report := machine.Report{
-		Lease: t.Lease, Segment: t.Segment, Member: t.Member,
-		Score: pbt.Score(res.Score), Samples: res.Samples, Metrics: metrics(res.Metrics),
-		Times: machine.Times{
-			Start: int64(res.Start), Load: int64(res.Load), Train: int64(res.Train), Eval: int64(res.Eval), Save: int64(res.Save),
-		},
-	}
-	if !res.Saved {
-		return report, e.store.Discard(staged)
-	}
+	report := reportOf(t, &res)
 	start := time.Now()
 	info, err := e.store.Publish(staged, t.Save)
 	if err != nil {
@@ -138,6 +163,17 @@ func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error
 	report.Checkpoint = machine.Checkpoint{ID: info.ID, Bytes: info.Bytes, Digest: info.Digest}
 	report.Times.Publish = int64(time.Since(start))
 	return report, nil
+}
+
+// reportOf is what a segment's result says, but for its checkpoint.
+func reportOf(t *machine.Task, res *trainer.Result) machine.Report {
+	return machine.Report{
+		Lease: t.Lease, Segment: t.Segment, Member: t.Member,
+		Score: pbt.Score(res.Score), Samples: res.Samples, Metrics: metrics(res.Metrics),
+		Times: machine.Times{
+			Start: int64(res.Start), Load: int64(res.Load), Train: int64(res.Train), Eval: int64(res.Eval), Save: int64(res.Save),
+		},
+	}
 }
 
 // unchanged looks whether a checkpoint is still what was reported, before anybody
@@ -150,10 +186,14 @@ func (e *Engine) unchanged(id string) error {
 	return err
 }
 
-// wanted asks the loop whether a segment must be saved.
-func (e *Engine) wanted(s *slot, j job, v trainer.Evaluation) bool {
+// wanted asks the loop whether a segment must be saved. If not, the loop has recorded
+// it when it answers.
+func (e *Engine) wanted(s *slot, j job, res *trainer.Result) bool {
 	t := j.task
-	q := &inquiry{machine.Scored{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: pbt.Score(v.Score)}, make(chan bool, 1)}
+	q := &inquiry{
+		machine.Scored{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: pbt.Score(res.Score)},
+		reportOf(t, res), make(chan bool, 1),
+	}
 	e.inbox <- message{from: s, scored: q}
 	select {
 	case save := <-q.save:

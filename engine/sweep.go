@@ -41,6 +41,13 @@ func (e *Engine) hashLater(batch []message) {
 	}
 }
 
+// deleteGarbage lets go of the checkpoints that nobody needs any more. The events that
+// say why are durable.
+func (e *Engine) deleteGarbage() {
+	e.sweeper.sweep(e.garbage...)
+	e.garbage = e.garbage[:0]
+}
+
 // sweeper deletes checkpoints beside the loop: a directory of gigabytes takes its
 // time. What a killed process leaves undone, the next one finds as orphans.
 type sweeper struct {

@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 )
 
@@ -45,7 +46,7 @@ type Journal struct {
 
 	mu     sync.Mutex // guards what follows, and is held while a batch is made durable
 	writer *writer    // nil: read-only or closed
-	last   int64      // position of the newest durable row
+	last   int64      // position of the newest row
 }
 
 // errClosed is what every method of a closed journal returns.
@@ -60,13 +61,39 @@ var errClosed = errors.New("it was closed before")
 // The rows carry their own positions and must continue the journal without a
 // gap. That costs the caller nothing (its state knows how many events it has
 // applied) and turns every lost, doubled or reordered batch into an error here.
-func (j *Journal) Append(rows []Row) error {
+func (j *Journal) Append(rows []Row) error { return j.add(rows, true) }
+
+// AppendLater records rows like Append, without waiting for the disk. They survive a
+// crash of the process; a crash of the machine may take the newest of them, until Sync
+// or a later Append has returned nil.
+func (j *Journal) AppendLater(rows []Row) error { return j.add(rows, false) }
+
+// Sync makes what AppendLater has recorded survive a crash of the machine.
+func (j *Journal) Sync() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.writer == nil {
+		return fmt.Errorf("sync journal %s: %w", j.path, errClosed)
+	}
+	// Another handle of the same file: an fsync is about the file. SQLite locks the
+	// other two files, so that closing this one gives no lock away.
+	log, err := os.OpenFile(j.path+"-wal", os.O_RDWR, 0)
+	if err == nil {
+		err = errors.Join(log.Sync(), log.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("sync journal %s: %w%s", j.path, err, advice(err))
+	}
+	return nil
+}
+
+func (j *Journal) add(rows []Row, wait bool) error {
 	if len(rows) == 0 {
 		return nil
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	err := j.append(rows)
+	err := j.append(rows, wait)
 	if err != nil {
 		return fmt.Errorf("append rows %d to %d to journal %s: %w%s",
 			rows[0].Seq, rows[len(rows)-1].Seq, j.path, err, advice(err))
@@ -75,7 +102,7 @@ func (j *Journal) Append(rows []Row) error {
 	return nil
 }
 
-func (j *Journal) append(rows []Row) error {
+func (j *Journal) append(rows []Row, wait bool) error {
 	if j.writer == nil {
 		if j.reader.closed() {
 			return errClosed
@@ -90,6 +117,9 @@ func (j *Journal) append(rows []Row) error {
 		if err := rows[i].check(); err != nil {
 			return fmt.Errorf("row %d (%s): %w", rows[i].Seq, rows[i].Kind, err)
 		}
+	}
+	if err := j.writer.wait(wait); err != nil {
+		return err
 	}
 	return j.writer.write(rows)
 }

@@ -116,11 +116,19 @@ func (c *conn) transact(f func() error) error {
 	if err == nil {
 		err = c.exec("COMMIT")
 	}
-	// SQLite undoes a transaction by itself after some errors, not after all.
-	if err != nil && sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) == 0 {
-		return errors.Join(err, c.exec("ROLLBACK"))
+	if err != nil {
+		return errors.Join(err, c.undo())
 	}
-	return err
+	return nil
+}
+
+// undo ends a transaction that has failed. SQLite does so by itself after some
+// errors, not after all.
+func (c *conn) undo() error {
+	if sqlite3.Xsqlite3_get_autocommit(c.tls, c.db) != 0 {
+		return nil
+	}
+	return c.exec("ROLLBACK")
 }
 
 // queryInt returns the integer that a query gives.

@@ -28,7 +28,10 @@ const writerPragmas = `
 // writer is the one connection that appends. It is used under Journal.mu.
 type writer struct {
 	conn   *conn
+	begin  *stmt
 	insert *stmt
+	commit *stmt
+	lazy   bool   // synchronous is NORMAL at the moment
 	seals  sealer // continues from the newest durable row
 	hex    []byte
 }
@@ -61,23 +64,57 @@ func (w *writer) prepare(s schema) error {
 	if err := s.upgrade(w.conn, version); err != nil {
 		return err
 	}
-	w.insert, err = w.conn.prepare("INSERT INTO events (seq, at, kind, segment, member, body, seal) VALUES (?, ?, ?, ?, ?, ?, ?)")
-	return err
+	for _, p := range []struct {
+		to  **stmt
+		sql string
+	}{
+		{&w.begin, "BEGIN IMMEDIATE"},
+		{&w.insert, "INSERT INTO events (seq, at, kind, segment, member, body, seal) VALUES (?, ?, ?, ?, ?, ?, ?)"},
+		{&w.commit, "COMMIT"},
+	} {
+		if *p.to, err = w.conn.prepare(p.sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait says whether a commit ends with an fsync of the log. The first that does makes
+// all before it durable too: they are in the same file.
+func (w *writer) wait(forDisk bool) error {
+	if forDisk == !w.lazy {
+		return nil
+	}
+	level := "NORMAL"
+	if forDisk {
+		level = "FULL"
+	}
+	if err := w.conn.exec("PRAGMA synchronous = " + level); err != nil {
+		return err
+	}
+	w.lazy = !forDisk
+	return nil
 }
 
 // write records rows in one transaction.
 func (w *writer) write(rows []Row) error {
 	before := w.seals.last
-	err := w.conn.transact(func() error {
-		for i := range rows {
-			if err := w.insertRow(&rows[i]); err != nil {
-				return fmt.Errorf("row %d: %w", rows[i].Seq, err)
-			}
+	err := w.begin.run()
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if err = w.insertRow(&rows[i]); err != nil {
+			err = fmt.Errorf("row %d: %w", rows[i].Seq, err)
+			break
 		}
-		return nil
-	})
+	}
+	if err == nil {
+		err = w.commit.run()
+	}
 	if err != nil {
 		w.seals.last = before
+		err = errors.Join(err, w.conn.undo())
 	}
 	return err
 }
@@ -98,8 +135,12 @@ func (w *writer) insertRow(r *Row) error {
 // last process closes, and a reader that stays longer than the owner may not.
 // What cannot be folded stays in the log, which is as durable.
 func (w *writer) close() error {
-	if w.insert != nil {
-		w.insert.close()
+	for _, s := range []*stmt{w.begin, w.insert, w.commit} {
+		if s != nil {
+			s.close()
+		}
+	}
+	if w.commit != nil {
 		_ = w.conn.exec("PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE)")
 	}
 	return w.conn.close()

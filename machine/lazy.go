@@ -28,6 +28,21 @@ type base struct {
 	spent, readyAt, copiedAt int64
 }
 
+// MayWait tells whether an event may be lost in a power cut, which takes the memory of
+// every worker of this machine too: it is an outcome without a checkpoint, whose weights
+// are there and nowhere else, or a plan that nobody has acted on durably. Whoever lets it
+// wait must have it on the disk before anything that a later event says, and before a
+// checkpoint goes that it made superfluous.
+func MayWait(b Body) bool {
+	switch b := b.(type) {
+	case *Finished:
+		return b.Checkpoint.ID == ""
+	case *Decided, *Leased:
+		return true
+	}
+	return false
+}
+
 // held tells whether a member's weights are in its worker's memory only.
 func (mem *member) held() bool { return mem.unsaved > 0 }
 

@@ -295,7 +295,7 @@ func (t *turn) run(held memory, res *Result) error {
 
 // save has the weights saved, or not.
 func (t *turn) save(res *Result, start time.Time) error {
-	if res.Saved = t.job.wanted(res.Evaluation); !res.Saved {
+	if res.Saved = t.job.wanted(res); !res.Saved {
 		if err := t.send(&protocol.Skip{Lease: t.job.Lease}); err != nil {
 			return t.gone(err)
 		}

@@ -78,7 +78,7 @@ func TestClient_RestartsOnWhatCannotChange(t *testing.T) {
 	s.Close()
 	s.heard("start; welcome; segment 1 fresh; save; segment 2 hold; save; exit; start; welcome; segment 3 load segment-2; save; segment 4 hold; save; exit")
 
-	s.good(4, func(j *trainer.Job) { j.Wanted = func(trainer.Evaluation) bool { return false } })
+	s.good(4, func(j *trainer.Job) { j.Wanted = func(trainer.Result) bool { return false } })
 	j := s.job(5, with("n", pbt.Int(5)))
 	j.Load = "" // only this slot has them
 	if err := s.failsWith(t.Context(), "its restart_on names n, which changes", j); !errors.Is(err, trainer.ErrLost) {
@@ -124,7 +124,7 @@ func TestClient_WhatIsInForceMustBeWhatWasAskedFor(t *testing.T) {
 func TestClient_LazySaving(t *testing.T) {
 	t.Parallel()
 	wants := func(want bool) func(*trainer.Job) {
-		return func(j *trainer.Job) { j.Wanted = func(e trainer.Evaluation) bool { return want && e.Score == 0.5 } }
+		return func(j *trainer.Job) { j.Wanted = func(r trainer.Result) bool { return want && r.Score == 0.5 } }
 	}
 	s := play(t, "greet; serve")
 	if res := s.good(0, wants(false)); res.Saved || res.Save != 0 {
@@ -300,7 +300,7 @@ func TestClient_ASegmentForATrainerThatIsLeavingGoesToAnother(t *testing.T) {
 	t.Run("unless it had weights that nobody else has", func(t *testing.T) {
 		t.Parallel()
 		s := play(t, "greet; train; want segment; exit 0 | greet; serve")
-		s.good(0, func(j *trainer.Job) { j.Wanted = func(trainer.Evaluation) bool { return false } })
+		s.good(0, func(j *trainer.Job) { j.Wanted = func(trainer.Result) bool { return false } })
 		j := s.job(1)
 		j.Load = ""
 		if err := s.failsWith(t.Context(), "no longer holds", j); !errors.Is(err, trainer.ErrLost) {
@@ -322,8 +322,12 @@ func TestClient_BetweenTwoSegments(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := play(t, "greet; train; "+c.script+" | greet; serve", func(c *trainer.Client) { c.Grace = 50 * time.Millisecond })
-			res, err := s.train(0, func(j *trainer.Job) { j.Wanted = func(trainer.Evaluation) bool { return false } })
+			s := play(t, "greet; train; "+c.script+" | greet; serve", func(client *trainer.Client) {
+				if c.script == "close; hang" { // else its end is waited for
+					client.Grace = 50 * time.Millisecond
+				}
+			})
+			res, err := s.train(0, func(j *trainer.Job) { j.Wanted = func(trainer.Result) bool { return false } })
 			if err != nil || res.Saved {
 				t.Fatal(res, err)
 			}

@@ -30,8 +30,8 @@ type Job struct {
 	WeightSeed uint64 // of fresh weights
 
 	// Wanted tells, once the segment is evaluated, whether its weights must be saved;
-	// nil means that they must.
-	Wanted func(Evaluation) bool
+	// nil means that they must. It is given what is known of the result by then.
+	Wanted func(Result) bool
 	// Stop is closed when the run is to stop soon: finish the segment if Grace allows
 	// it, else give it up with ErrPreempted. It may be nil.
 	Stop  <-chan struct{}
@@ -58,7 +58,7 @@ func (m memory) serves(job *Job) bool {
 func (j *Job) fromMemory() bool { return j.Parent != 0 && j.Load == "" }
 
 // wanted tells whether the weights must be saved.
-func (j *Job) wanted(e Evaluation) bool { return j.Wanted == nil || j.Wanted(e) }
+func (j *Job) wanted(r *Result) bool { return j.Wanted == nil || j.Wanted(*r) }
 
 // Progress is how far a segment is.
 type Progress struct {
@@ -136,7 +136,7 @@ func (s *inProcess) Train(ctx context.Context, job Job) (res Result, err error) 
 		return res, stepError(ctx, fmt.Errorf("eval: %w", err))
 	}
 	res.Eval, start = since(start)
-	if res.Saved = job.wanted(res.Evaluation); res.Saved {
+	if res.Saved = job.wanted(&res); res.Saved {
 		if err := s.trainer.Save(job.Save); err != nil {
 			return res, fmt.Errorf("save: %w", err)
 		}
