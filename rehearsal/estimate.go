@@ -15,13 +15,14 @@ import (
 type Times struct {
 	Steps   int64   `json:"steps"`
 	Start   float64 `json:"start_s"`   // of a process; not in every segment
+	WarmUp  float64 `json:"warm_up_s"` // by which a process's first segment takes longer: compiling, filling caches
 	Load    float64 `json:"load_s"`    // 0 for one that goes on in memory
 	Train   float64 `json:"train_s"`   // of a program per segment, without what follows
 	Program float64 `json:"program_s"` // of a program per segment: what it takes beside its steps
 	Eval    float64 `json:"eval_s"`
 	Save    float64 `json:"save_s"`
 	Publish float64 `json:"publish_s"`
-	Segment float64 `json:"segment_s"` // all of it, but for the start
+	Segment float64 `json:"segment_s"` // all of it, but for the start and the warming up
 	PerStep float64 `json:"step_s"`
 }
 
@@ -87,6 +88,10 @@ func (r *rehearsal) times() Times {
 		return func(o *outcome) bool { return o.steps == steps && o.hypers.Equal(r.hypers) }
 	}
 	train := func(o *outcome) time.Duration { return o.Train }
+	warm := func(o *outcome) bool { return o.Start == 0 }
+	if r.Kind == Template || !slices.ContainsFunc(alone, func(o *outcome) bool { return warm(o) && like(r.steps)(o) }) {
+		warm = any // nothing else is known
+	}
 	t := Times{
 		Steps:   r.Spec.Segment,
 		Start:   median(func(o *outcome) time.Duration { return o.Start }, func(o *outcome) bool { return o.Start > 0 }),
@@ -95,11 +100,14 @@ func (r *rehearsal) times() Times {
 		Save:    median(func(o *outcome) time.Duration { return o.Save }, any),
 		Publish: median(func(o *outcome) time.Duration { return o.publish }, any),
 	}
-	long := median(train, like(r.steps))
+	long := median(train, func(o *outcome) bool { return like(r.steps)(o) && warm(o) })
 	t.PerStep = long / float64(r.steps)
 	if short := median(train, like(1)); r.Kind == Template && r.steps > 1 {
 		t.PerStep = max(0, (long-short)/float64(r.steps-1))
 		t.Program = max(0, long-t.PerStep*float64(r.steps))
+	}
+	if first := median(train, func(o *outcome) bool { return like(r.steps)(o) && o.Start > 0 }); r.Kind != Template {
+		t.WarmUp = max(0, first-long)
 	}
 	t.Train = t.PerStep * float64(t.Steps)
 	t.Segment = t.Program + t.Load + t.Train + t.Eval + t.Save + t.Publish
@@ -116,7 +124,7 @@ func (r *rehearsal) expect(t Times) Estimate {
 		each += (r.together - 1) * (t.Train + t.Eval + t.Program)
 	}
 	rounds := math.Ceil(float64(s.Population) / float64(slots)) // of the slots, for all members once
-	starts := t.Start
+	starts := t.Start + t.WarmUp
 	if r.restarted {
 		starts *= rounds
 	}
@@ -211,8 +219,8 @@ func (r *rehearsal) checkLength(t Times, e Estimate) {
 	case r.Kind != Template && e.Overhead > overheadShare:
 		r.find(Warning, c, r.longer(e)+r.saveLess(t), "of the %s of a segment, %s go into %s", Duration(t.Segment), Duration(t.Load+t.Save+t.Publish), largest(t))
 	}
-	if starts := t.Start * math.Ceil(float64(e.Members)/float64(max(1, e.Slots))); r.restarted && e.Seconds > 0 && starts > startShare*e.Seconds {
-		r.find(Warning, c, "pbt.segments(fresh=True), and make new weights whenever segment.fresh: then one process serves many members", "each of the %d members begins with a new process, which takes %s to start: %s of the run's %s", e.Members, Duration(t.Start), Duration(starts), Duration(e.Seconds))
+	if starts := (t.Start + t.WarmUp) * math.Ceil(float64(e.Members)/float64(max(1, e.Slots))); r.restarted && e.Seconds > 0 && starts > startShare*e.Seconds {
+		r.find(Warning, c, "pbt.segments(fresh=True), and make new weights whenever segment.fresh: then one process serves many members", "each of the %d members begins with a new process, which takes %s to start and to warm up: %s of the run's %s", e.Members, Duration(t.Start+t.WarmUp), Duration(starts), Duration(e.Seconds))
 	}
 	if len(r.report.Findings) == before {
 		text := fmt.Sprintf("a segment of %s takes about %s", count(t.Steps, "step"), Duration(t.Segment))

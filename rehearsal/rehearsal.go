@@ -293,7 +293,17 @@ func (r *rehearsal) grow() error {
 	}
 	r.first, r.base = first, first
 	target := r.Limit / partOfLimit
-	for k := int64(1); r.Config.Steps == 0 && r.base.steps < r.Spec.Segment && 2*r.base.took() < target; k++ {
+	k := int64(1)
+	if r.Config.Steps == 0 && steps < r.Spec.Segment && first.Start > 0 && 2*first.took() >= target {
+		// A process's first steps may take long because it compiles what it trains
+		// with: the next ones tell.
+		r.say("training %s more in the same process", count(steps, "step"))
+		if r.base, err = r.train(p, task{parent: first, steps: steps, seed: r.seed(k), hypers: r.hypers}); err != nil {
+			return err
+		}
+		k++
+	}
+	for ; r.Config.Steps == 0 && r.base.steps < r.Spec.Segment && 2*r.base.took() < target; k++ {
 		times := min(growth, max(2, int64(target/max(1, r.base.took()))))
 		if steps *= times; steps+steps/2 > r.Spec.Segment {
 			steps = r.Spec.Segment

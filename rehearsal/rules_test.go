@@ -154,6 +154,27 @@ func TestWhatTheRunTakes(t *testing.T) {
 	}
 }
 
+// What a process's first segment takes longer, because it compiles, is paid for once
+// per process and not with each segment.
+func TestAWarmUpIsPaidForOnce(t *testing.T) {
+	const s = time.Second
+	var first, second outcome
+	first.Start, first.Train = 2*s, 31*s
+	r := measured(machine.Spec{Population: 10, Segment: 100, Budget: pbt.Budget{Steps: 3000}}, first)
+	if got := r.times(); got.PerStep != 3.1 || got.WarmUp != 0 {
+		t.Errorf("with one segment nobody knows: %+v", got)
+	}
+	second.Train, second.steps, second.hypers = 1*s, 10, r.base.hypers
+	r.all = append(r.all, &second)
+	got := r.times()
+	if got.PerStep != 0.1 || got.WarmUp != 30 || got.Segment != 10 {
+		t.Errorf("%+v", got)
+	}
+	if e := r.expect(got); math.Abs(e.Seconds-(32+150*10)) > 1e-6 {
+		t.Errorf("%+v", e)
+	}
+}
+
 // Of a program per segment the steps' time is told from the rest by segments of two lengths.
 func TestAProgramsTime(t *testing.T) {
 	var long, short outcome

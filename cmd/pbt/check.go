@@ -173,6 +173,8 @@ func freeBytes(dir string) (int64, error) {
 const (
 	checkWidth = 110 // of a line
 	nameWidth  = 12  // of a check's name, with the gap after it
+
+	warmUpWorthAWord = 0.1 // of a process's start
 )
 
 var marks = map[rehearsal.Level]string{rehearsal.OK: "✓", rehearsal.Warning: "!", rehearsal.Wrong: "✗", rehearsal.Unknown: "–"}
@@ -266,7 +268,11 @@ func showTimes(b *strings.Builder, r *rehearsal.Report) {
 		parts = append(parts, fmt.Sprintf("beside others a segment takes %.2g times as long", e.Together))
 	}
 	if t.Start > 0 {
-		parts = append(parts, fmt.Sprintf("a process takes %s to start", rehearsal.Duration(t.Start)))
+		text := fmt.Sprintf("a process takes %s to start", rehearsal.Duration(t.Start))
+		if t.WarmUp > warmUpWorthAWord*t.Start {
+			text += fmt.Sprintf(", and %s more with its first segment", rehearsal.Duration(t.WarmUp))
+		}
+		parts = append(parts, text)
 	}
 	if len(parts) > 0 {
 		fmt.Fprintf(b, "  %s\n", strings.Join(parts, "; "))
