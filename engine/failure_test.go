@@ -381,15 +381,12 @@ func TestWhatGoesWrongWhenASlotClosesIsTold(t *testing.T) {
 		return 0, ctx.Err()
 	})
 	c.NewSlot = func(int) trainer.Slot { return unclosable{trainer.InProcess(waits.fresh)} }
+	c.Patience = 24 * time.Hour // nobody has to be waited for
 	e, err := Create(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
 	phase, err := e.Run(ctx)
-	if took := time.Since(start); took >= DefaultPatience {
-		t.Errorf("somebody had to be waited for: %s", took)
-	}
 	if phase != machine.PhaseRunning || err == nil || strings.Count(err.Error(), errBroken.Error()) != slots {
 		t.Errorf("%s: %v", phase, err)
 	}

