@@ -12,15 +12,15 @@ from pathlib import Path
 
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")  # one thread, as in a slot
 
-import jax  # noqa: E402
-import numpy as np  # noqa: E402
-import optax  # noqa: E402
+import jax
+import numpy as np
+import optax
+import scoring
 
-import pbt.jax  # noqa: E402
-import scoring  # noqa: E402
+import pbt.jax
 
 BATCH, PEAK_RATE, DROPOUT = 128, 3e-3, 0.3
-SMOKE_IMAGES = 5000
+SMOKE_IMAGES = 2560  # to train on, and to measure with
 
 
 def train(net, images, labels, epochs):
@@ -49,6 +49,8 @@ def train(net, images, labels, epochs):
 def facts(name, out):
     """Test accuracy of a network, and its score of real images and of noise."""
     images, labels = scoring.read_images("t10k"), scoring.read_labels("t10k")
+    if scoring.SMOKE:
+        images, labels = images[:SMOKE_IMAGES], labels[:SMOKE_IMAGES]
     classifier = scoring.Classifier(name, out)
     real, _ = classifier(images)
     noise, _ = classifier(np.random.default_rng(0).integers(0, 256, images.shape, np.uint8))

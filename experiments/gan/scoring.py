@@ -61,7 +61,7 @@ def init_net(net):
 def forward(net, params, images, dropout=0.0, key=None):
     """Logits [n, 10] and features [n, net["features"]] of images in [0, 255], [n, 28, 28]."""
     x = images[..., None] / 127.5 - 1
-    for conv, (_, stride, _) in zip(params["convs"], net["convs"]):
+    for conv, (_, stride, _) in zip(params["convs"], net["convs"], strict=True):
         x = jax.lax.conv_general_dilated(x, conv["w"], (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         x = jax.nn.relu(x + conv["b"])
     features = jax.nn.relu(x.reshape(len(x), -1) @ params["dense"]["w"] + params["dense"]["b"])
@@ -86,7 +86,8 @@ class Classifier:
         logits, features = [], []
         for at in range(0, len(images), CHUNK):
             chunk = images[at : at + CHUNK]
-            out = self._forward(self.params, np.pad(chunk, ((0, CHUNK - len(chunk)), (0, 0), (0, 0))))  # one shape: compiled once
+            whole = np.pad(chunk, ((0, CHUNK - len(chunk)), (0, 0), (0, 0)))  # one shape: compiled once
+            out = self._forward(self.params, whole)
             logits.append(np.asarray(out[0], np.float64)[: len(chunk)])
             features.append(np.asarray(out[1], np.float64)[: len(chunk)])
         return log_softmax(np.concatenate(logits)), np.concatenate(features)

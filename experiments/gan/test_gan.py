@@ -7,12 +7,14 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-import scoring
-import train
 
 import pbt.jax
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # as where the scripts are run
+
+import scoring  # noqa: E402
+import train  # noqa: E402
 
 
 @pytest.fixture(scope="session")
