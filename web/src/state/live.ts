@@ -35,6 +35,7 @@ export const streamFacts = () => ({
   duplicates: stream?.duplicates ?? 0,
   gaps: stream?.gaps ?? 0,
   events: events.value.length,
+  lag: lag.value,
 })
 
 export async function loadRuns(): Promise<void> {
@@ -73,13 +74,17 @@ export async function follow(id: string): Promise<void> {
   reset()
   if (!id) return
   try {
-    const [r, m, e] = await Promise.all([api.run(id), api.members(id), api.events(id, { limit: 500 })])
+    // the run comes first, and is little: what is shown of it can then ask for its figures beside the rest
+    const r = api.run(id).then(answer => {
+      if (runId.value === id) run.value = answer
+      return answer.seq
+    })
+    const [known, m, e] = await Promise.all([r, api.members(id), api.events(id, { limit: 500 })])
     if (runId.value !== id) return
     batch(() => {
-      run.value = r
       members.value = m.members
       events.value = e.events
-      seq.value = Math.max(r.seq, m.seq, e.seq)
+      seq.value = Math.max(known, m.seq, e.seq)
     })
     listen(id, e.seq)
   } catch (e) {
