@@ -144,6 +144,8 @@ function drawWinner(pen: Pen, p: Plot): void {
   }
 }
 
+const LABEL = 90 // px, what the leader's label takes up
+
 function endLabels(pen: Pen, p: Plot): void {
   const { box, t, o } = p
   const labels: { y: number; text: string; color: string; weight: number }[] = []
@@ -153,16 +155,10 @@ function endLabels(pen: Pen, p: Plot): void {
     const v = win.s.y[i]
     const px = win.x[i]!
     const label = { text: `m${win.s.member}  ${formatScore(v ?? null)}`, color: hue(t, win.s.root), weight: 600 }
-    const far = box.right - px > 70 // then it stands at its point, on the side where scores are better, else at the end of the line
-    if (far && px > box.left + 30) {
-      const side = o.goal === "minimize" ? 1 : -1
-      pen.text(px, clampTo(win.y[i]!, box) + side * 15, label.text, {
-        ...label,
-        size: 11.5,
-        align: "middle",
-        base: "middle",
-        halo: t.bg,
-      })
+    // at its point where that is not at the right, else at the end of the line
+    if (box.right - px > LABEL) {
+      const y = Math.min(box.bottom - 9, clampTo(win.y[i]!, box))
+      pen.text(px + 11, y, label.text, { ...label, size: 11.5, base: "middle", halo: t.bg })
     } else labels.push({ y: clampTo(win.y[i]!, box), ...label })
     if (px <= box.right + 1 && win.y[i]! >= box.top - 4 && win.y[i]! <= box.bottom + 4)
       pen.circle(px, win.y[i]!, 4, hue(t, win.s.root), t.bg, 2)
