@@ -35,7 +35,7 @@ bin/pbt: $(GO_FILES) web/dist/.done
 # --- the checks -----------------------------------------------------------------
 
 .PHONY: check
-check: tools build lint web browser python experiments results-check experiments-smoke test api laws fuzz simulate ## everything that CI runs
+check: tools build lint web browser python experiments results-check experiments-smoke test api sinks-files laws fuzz simulate ## everything that CI runs
 
 .PHONY: tools
 tools: # what the tests need of Debian: a C compiler, sqlite3, Chromium, PyTorch for the examples and the pages, their data
@@ -119,10 +119,11 @@ wheel: bin/pbt $(VENV)/.done ## build/wheel/pbt_engine-*.whl: the Python client 
 	PBT_WHEEL_BINARY=$(CURDIR)/bin/pbt $(VENV)/bin/pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w build/wheel ./python
 	@ls build/wheel
 
-API := build/venv-api
-$(API)/.done: api/requirements-test.txt
-	python3 -m venv --clear $(API)
-	$(API)/bin/pip install -q --disable-pip-version-check -r $<
+# What asks the API and reads the sinks' files, inside `make check`.
+READERS := build/venv-readers
+$(READERS)/.done: api/requirements-test.txt sinks/requirements-files.txt
+	python3 -m venv --clear $(READERS)
+	$(READERS)/bin/pip install -q --disable-pip-version-check $(addprefix -r ,$^)
 	@touch $@
 
 # Debian's Prometheus, unpacked and not installed: installing it would start it.
@@ -134,12 +135,22 @@ $(PROMETHEUS)/.done:
 	@touch $@
 
 .PHONY: api
-api: $(API)/.done $(PROMETHEUS)/.done ## the HTTP API: Schemathesis and a real Prometheus ask the real binary
-	PBT_SCHEMATHESIS=$(CURDIR)/$(API)/bin/schemathesis PBT_PROMETHEUS=$(CURDIR)/$(PROMETHEUS)/usr/bin \
+api: $(READERS)/.done $(PROMETHEUS)/.done ## the HTTP API: Schemathesis and a real Prometheus ask the real binary
+	PBT_SCHEMATHESIS=$(CURDIR)/$(READERS)/bin/schemathesis PBT_PROMETHEUS=$(CURDIR)/$(PROMETHEUS)/usr/bin \
 	  go test -count=1 -timeout 10m -run 'TestTheDescriptionHolds|TestPrometheusTakesTheMetrics' ./cmd/pbt
 
+.PHONY: sinks-files
+sinks-files: $(READERS)/.done ## the files of the sinks and of pbt export, read by a real TensorBoard and Arrow
+	PBT_SINKS_PYTHON=$(CURDIR)/$(READERS)/bin/python go test -count=1 -timeout 10m ./sinks/tensorboard ./sinks/table
+
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+.PHONY: audit
+audit: web/node_modules/.done ## known vulnerabilities of what pbt is made of (asks vuln.go.dev and npm's registry)
+	go run $(GOVULNCHECK) -tags web ./cmd/pbt
+	cd web && npm audit
+
 SINKS := build/venv-sinks
-$(SINKS)/.done: sinks/requirements-test.txt
+$(SINKS)/.done: sinks/requirements-test.txt sinks/requirements-files.txt
 	python3 -m venv --clear $(SINKS)
 	$(SINKS)/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@

@@ -21,7 +21,8 @@ const (
 	reuseLeast  = 40 * time.Millisecond
 	reuseMost   = 2 * time.Second
 	maxAnswers  = 128
-	gzipFrom    = 4 << 10 // bytes
+	maxKept     = 64 << 20 // bytes of them
+	gzipFrom    = 4 << 10  // bytes
 )
 
 // answer is what is sent: a body with its type.
@@ -72,8 +73,9 @@ func (a *answer) compressed() []byte {
 
 // answers are those that may serve again.
 type answers struct {
-	mu   sync.Mutex
-	kept map[string]*keptAnswer
+	mu    sync.Mutex
+	kept  map[string]*keptAnswer
+	bytes int
 }
 
 // keptAnswer is made by one of those who ask for it; the others wait.
@@ -109,8 +111,26 @@ func (all *answers) get(q *request, rt *route) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	all.grow(a.size() - k.answer.size())
 	k.answer, k.at, k.cost = a, time.Now(), time.Since(start)
 	return a, nil
+}
+
+// size is about how many bytes an answer takes, compressed once more; nil takes none.
+func (a *answer) size() int {
+	if a == nil {
+		return 0
+	}
+	return len(a.body) + len(a.body)/4
+}
+
+// grow counts what is kept.
+func (all *answers) grow(bytes int) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.bytes += bytes; all.bytes > maxKept {
+		all.kept, all.bytes = nil, 0
+	}
 }
 
 // key is a request's parameters, whatever their order and with their defaults.
@@ -126,7 +146,7 @@ func (all *answers) place(key string) *keptAnswer {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.kept == nil || len(all.kept) >= maxAnswers && all.kept[key] == nil {
-		all.kept = map[string]*keptAnswer{} // all at once: simple, and seldom
+		all.kept, all.bytes = map[string]*keptAnswer{}, 0 // all at once: simple, and seldom
 	}
 	k := all.kept[key]
 	if k == nil {

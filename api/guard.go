@@ -184,9 +184,11 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusForbidden, "this link has been used or never existed: pbt prints a new one whenever one is used")
 		return
 	}
+	// Lax, so that a link to a view, in a chat or a mail, opens: what changes something is
+	// no link, and checkCaller refuses all else that other sites' pages may send.
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName(r), Value: secret, Path: "/", MaxAge: int(sessionLife.Seconds()),
-		HttpOnly: true, Secure: s.config.TLS, SameSite: http.SameSiteStrictMode,
+		HttpOnly: true, Secure: s.config.TLS, SameSite: http.SameSiteLaxMode,
 	})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 	if s.config.Used != nil {

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
 // Log is what a trainer printed during a segment: its newest lines.
@@ -43,9 +45,14 @@ func (q *request) log() (any, error) {
 	if !slotName.MatchString(slot) {
 		return l, nil
 	}
-	path := filepath.Join(q.source.Dir, logDir, slot+".log")
-	older, errOlder := tailOf(path + ".1")
-	newer, err := tailOf(path)
+	dir, err := os.OpenRoot(q.source.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	path := filepath.Join(logDir, slot+".log")
+	older, errOlder := tailOf(dir, path+".1")
+	newer, err := tailOf(dir, path)
 	if err := errors.Join(errOlder, err); err != nil {
 		return nil, fmt.Errorf("read the log of %s: %w", slot, err)
 	}
@@ -53,9 +60,10 @@ func (q *request) log() (any, error) {
 	return l, nil
 }
 
-// tailOf is the end of a file that may not be there.
-func tailOf(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// tailOf is the end of a file that may not be there. A run may come from elsewhere: a
+// link that leads out of its directory is an error, and what is no file is not waited for.
+func tailOf(dir *os.Root, path string) ([]byte, error) {
+	f, err := dir.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

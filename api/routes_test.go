@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/sys/unix"
 
 	"github.com/seed-7a1a2db0/pbt/view"
 )
@@ -342,6 +344,25 @@ func TestLogs(t *testing.T) {
 	write(seg.Worker+".log", mark("7", "9")+strings.Repeat(line(strings.Repeat("long ", 100)), 5000))
 	if l := log(); !l.Cut || len(l.Lines) > maxLogLines || len(l.Lines) < 100 || !strings.HasPrefix(l.Lines[0], stamp) {
 		t.Errorf("a long one: %d lines, cut %v", len(l.Lines), l.Cut)
+	}
+	path := filepath.Join(dir, "logs", seg.Worker+".log")
+	replace := func(by func() error) (int, string) {
+		t.Helper()
+		if err := errors.Join(os.Remove(path), by()); err != nil {
+			t.Fatal(err)
+		}
+		res, body := ask(t, http.MethodGet, web.URL+prefix+"/runs/my_run/segments/7/log", "")
+		return res.StatusCode, body
+	}
+	outside := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(outside, []byte(mark("7", "9")+line("secret")), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := replace(func() error { return os.Symlink(outside, path) }); status != http.StatusInternalServerError || strings.Contains(body, "secret\"") {
+		t.Errorf("a link out of the run: %d %s", status, body)
+	}
+	if status, body := replace(func() error { return unix.Mkfifo(path, 0o666) }); status != http.StatusOK || strings.Contains(body, "long") {
+		t.Errorf("a pipe: %d %s", status, body)
 	}
 }
 

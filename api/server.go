@@ -191,7 +191,7 @@ func (s *Server) Serve(l net.Listener, cert *tls.Certificate) error {
 			_ = h.Close()
 		}
 	}()
-	l = &limited{Listener: l, places: make(chan struct{}, maxConnections)}
+	l = &limited{Listener: l, places: make(chan struct{}, maxConnections), server: h}
 	if cert != nil {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
@@ -222,14 +222,23 @@ func (f faults) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// limited is a listener with so many connections at most: more wait.
+// limited is a listener with so many connections at most: more wait. They need not wait
+// for those that nobody uses: where there is no place, connections are not kept open
+// between two requests.
 type limited struct {
 	net.Listener
 	places chan struct{}
+	server *http.Server
 }
 
 func (l *limited) Accept() (net.Conn, error) {
-	l.places <- struct{}{}
+	select {
+	case l.places <- struct{}{}:
+	default:
+		l.server.SetKeepAlivesEnabled(false)
+		l.places <- struct{}{}
+		l.server.SetKeepAlivesEnabled(true)
+	}
 	c, err := l.Listener.Accept()
 	if err != nil {
 		<-l.places
