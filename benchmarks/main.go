@@ -33,6 +33,7 @@ var benchmarks = []benchmark{
 	{"durable", benchDurable},
 	{"segment", benchSegment},
 	{"share", benchShare},
+	{"readers", benchReaders},
 	{"open", benchOpen},
 	{"commands", benchCommands},
 }
