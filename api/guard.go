@@ -30,6 +30,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			writeError(w, http.StatusUnauthorized, "a token is needed: open the one-time link that pbt has printed, or send `Authorization: Bearer TOKEN`")
 			return
 		}
+		if r.ContentLength > maxBodyBytes {
+			w.Header().Set("Connection", "close") // nobody waits for what is not read
+			writeError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d bytes", maxBodyBytes))
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
 		next.ServeHTTP(w, r)
 	})

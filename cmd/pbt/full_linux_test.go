@@ -8,14 +8,13 @@ import (
 	"testing"
 )
 
-// A run on a disk that really fills up, be it under the journal or under a checkpoint.
-func TestAFullDiskStopsARunThatGoesOnLater(t *testing.T) {
-	dir := home(t, strings.Replace(quick, "budget: {steps: 50}", "budget: {steps: 1000}", 1))
-	disk := filepath.Join(dir, "disk")
+// small makes a small disk.
+func small(t *testing.T, disk, size string) {
+	t.Helper()
 	if err := os.Mkdir(disk, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=600k"); err != nil {
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size="+size); err != nil {
 		t.Skip("cannot mount a tmpfs here:", err)
 	}
 	t.Cleanup(func() {
@@ -23,6 +22,20 @@ func TestAFullDiskStopsARunThatGoesOnLater(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func enlarge(t *testing.T, disk string) {
+	t.Helper()
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A run on a disk that really fills up, be it under the journal or under a checkpoint.
+func TestAFullDiskStopsARunThatGoesOnLater(t *testing.T) {
+	dir := home(t, strings.Replace(quick, "budget: {steps: 50}", "budget: {steps: 1000}", 1))
+	disk := filepath.Join(dir, "disk")
+	small(t, disk, "600k")
 	r := cli(t, dir, "run", "q.yaml", "--dir", "disk/d", "--quiet")
 	for _, want := range []string{"disk is full", "pbt resume disk/d"} {
 		if r.code != exitFailed || !strings.Contains(r.err, want) {
@@ -33,9 +46,7 @@ func TestAFullDiskStopsARunThatGoesOnLater(t *testing.T) {
 	if again := cli(t, dir, "resume", "disk/d"); again.code != exitFailed || !strings.Contains(again.err, "free some space") && !strings.Contains(again.err, "disk is full") {
 		t.Errorf("it is still full: %s", again)
 	}
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
-		t.Fatal(err)
-	}
+	enlarge(t, disk)
 	ok(t, dir, "resume", "disk/d", "--quiet")
 	ok(t, dir, "verify", "disk/d")
 	after := lines(ok(t, dir, "events", "disk/d"))
@@ -46,5 +57,38 @@ func TestAFullDiskStopsARunThatGoesOnLater(t *testing.T) {
 	}
 	if s := asJSON(t, dir, "status", "disk/d"); s["state"] != "finished" || s["segments"].(map[string]any)["failed"] != 0.0 {
 		t.Errorf("%v", s["segments"])
+	}
+}
+
+// A sink whose disk is full delays nothing, and has everything, once, when there is space.
+func TestASinkWhoseDiskIsFull(t *testing.T) {
+	dir := home(t, strings.NewReplacer("slots: 2", "slots: 1", "steps: 50}", "steps: 400}").Replace(quick)+"sinks: {tensorboard: {}}\n")
+	disk := filepath.Join(dir, "disk")
+	small(t, disk, "32k")
+	r := cli(t, dir, "run", "q.yaml", "--dir", "d", "--quiet", "--set", "sinks.tensorboard.dir=disk")
+	if r.code != exitDone || !strings.Contains(r.err, "sink tensorboard has not got the last") || !strings.Contains(r.err, "no space left") {
+		t.Error(r)
+	}
+	enlarge(t, disk)
+	ok(t, dir, "export", "d", "--sinks")
+	ok(t, dir, "run", "q.yaml", "--dir", "e", "--quiet") // the same, with space
+	sizes := func(root string) (total, files int64) {
+		t.Helper()
+		paths, err := filepath.Glob(filepath.Join(dir, root, "member-*", "events.*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			total, files = total+info.Size(), files+1
+		}
+		return total, files
+	}
+	have, files := sizes("disk/d")
+	if want, n := sizes("e/tensorboard"); have != want || files != n || n != 6 {
+		t.Errorf("%d bytes in %d files, want %d in %d", have, files, want, n)
 	}
 }
