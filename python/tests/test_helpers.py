@@ -54,6 +54,30 @@ def test_jax(tmp_path: pathlib.Path) -> None:
     assert isinstance(pbt.jax.load(tmp_path, like=shapes)["w"], jax.Array)
 
 
+@pytest.mark.parametrize("bound", [False, True], ids=["anywhere", "to a device"])
+def test_jax_does_not_compile_again_after_loading(tmp_path: pathlib.Path, bound: bool) -> None:
+    optimizer = optax.inject_hyperparams(optax.adam)(learning_rate=0.1)
+
+    def step(state: Any) -> Any:
+        updates, opt = optimizer.update(state["w"], state["opt"])
+        return {"w": optax.apply_updates(state["w"], updates), "opt": opt}
+
+    train_step = jax.jit(step)
+
+    def fresh() -> Any:
+        state = {"w": jnp.ones(3), "opt": optimizer.init(jnp.ones(3))}
+        return jax.device_put(state, jax.devices()[0]) if bound else state
+
+    state = train_step(train_step(pbt.jax.set_hypers(fresh(), {"learning_rate": 0.2})))
+    compiled = train_step._cache_size()
+    pbt.jax.save(tmp_path, state)
+    for like in (state, fresh()):
+        read = pbt.jax.load(tmp_path, like=like)
+        assert [a.committed for a in jax.tree_util.tree_leaves(read)] == [a.committed for a in jax.tree_util.tree_leaves(like)]
+        train_step(train_step(pbt.jax.set_hypers(read, {"learning_rate": 0.3})))
+    assert train_step._cache_size() == compiled
+
+
 @pytest.mark.parametrize(
     ("like", "error"),
     [

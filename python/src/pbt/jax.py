@@ -68,7 +68,9 @@ def _restore(array: Any, dtype: str, path: str, like: Any) -> Any:
     if isinstance(like, (np.ndarray, np.generic)):
         return array
     sharding = getattr(like, "sharding", None)
-    return jax.device_put(array, sharding) if sharding is not None else jnp.asarray(array)
+    if sharding is None or not getattr(like, "committed", True):
+        return jnp.asarray(array)  # not bound to a device, as `like` is not: else jit would compile anew
+    return jax.device_put(array, sharding)
 
 
 def _leaves(tree: Any) -> List[Tuple[str, Any]]:
