@@ -16,6 +16,7 @@ import (
 const (
 	chartMembers = 64  // up to which there is one: more have no space beside their table
 	chartPoints  = 240 // of a line
+	fewestPoints = 3   // of the longest line: less is no curve
 	leastChart   = 8   // lines
 	mostChart    = 24
 	dotsWide     = 2
@@ -40,7 +41,9 @@ func chartOf(run *view.Run, goal string) *chart {
 		c.copied[copied.Segment] = true
 	}
 	var all []float64
+	longest := 0
 	for _, line := range curves.Series {
+		longest = max(longest, len(line.X))
 		for i := range line.X {
 			c.last, all = max(c.last, line.X[i]), append(all, float64(line.Y[i]))
 		}
@@ -54,7 +57,7 @@ func chartOf(run *view.Run, goal string) *chart {
 	}
 	axis := over(all, astray)
 	c.lo, c.hi = axis.lo, axis.hi
-	if !(c.hi > c.lo) || c.last == 0 {
+	if !(c.hi > c.lo) || longest < fewestPoints {
 		return nil
 	}
 	const wide = 5 // a loss that falls by more than this is seen better by its logarithm

@@ -57,7 +57,7 @@ With --copy, copy its checkpoint, verified, into a directory that does not exist
 			return nil
 		},
 	}
-	c.Flags().StringVar(&to, "copy", "", "copy the checkpoint to this directory, which must not exist yet")
+	c.Flags().StringVar(&to, "copy", "", "copy the checkpoint to this `directory`, which must not exist yet")
 	jsonFlag(c, &asJSON)
 	return c
 }

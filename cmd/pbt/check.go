@@ -51,16 +51,16 @@ Exit code 0 if nothing is wrong (there may be warnings), 1 if something is, 2 fo
 		},
 	}
 	f.add(c)
-	c.Flags().StringVar(&f.dir, "dir", "", "a directory on the disk that the run will use (default: runs, or the current one)")
-	c.Flags().Int64Var(&f.steps, "steps", 0, "training steps of a rehearsed segment (default: the experiment's, or as many as the time allows)")
+	c.Flags().StringVar(&f.dir, "dir", "", "a `directory` on the disk that the run will use (default: runs, or the current one)")
+	c.Flags().Int64Var(&f.steps, "steps", 0, "`number` of training steps of a rehearsed segment (default: the experiment's, or as many as the time allows)")
 	c.Flags().DurationVar(&f.limit, "time", rehearsal.DefaultLimit, "what can be left out is, after so long")
 	c.Flags().BoolVar(&f.keep, "keep", false, "keep the rehearsal's directory, with the trainer's output in logs/")
 	return c
 }
 
 func (f *checkFlags) add(c *cobra.Command) {
-	c.Flags().StringArrayVar(&f.sets, "set", nil, "set a value of the experiment file: path=value (may be repeated)")
-	c.Flags().IntVar(&f.slots, "slots", 0, "trainers at a time (default: as in the experiment file)")
+	c.Flags().StringArrayVar(&f.sets, "set", nil, "set a value of the experiment file: `path=value` (may be repeated)")
+	c.Flags().IntVar(&f.slots, "slots", 0, "`number` of trainers at a time (default: as in the experiment file)")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "print nothing but the end")
 	jsonFlag(c, &f.asJSON)
 }

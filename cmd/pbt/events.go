@@ -36,7 +36,7 @@ func newEvents() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&follow, "follow", false, "go on until the run ends")
-	c.Flags().Int64Var(&after, "after", 0, "begin after this position")
+	c.Flags().Int64Var(&after, "after", 0, "begin after this position, a `number`")
 	c.Flags().Bool("json", true, "the output is JSON anyway")
 	return c
 }

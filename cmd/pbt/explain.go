@@ -44,6 +44,9 @@ func newExplain() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "explain DIR SEGMENT", Short: "Explain why a segment has its parent and its hyperparameters", Args: cobra.ExactArgs(2),
+		Long: `Explain a segment: whose weights it began from, under which hyperparameters, and why: the decision in
+a sentence, the random numbers behind it, its outcome, and the attempts that failed. Segments are
+numbered from 1 as they are decided; pbt status and pbt lineage show their numbers.`,
 		Example: "  pbt explain runs/digits-1 212",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := strconv.ParseInt(args[1], 10, 64)

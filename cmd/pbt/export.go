@@ -48,9 +48,10 @@ they have not got yet, each from where its cursor stands.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&f.format, "format", "csv", strings.Join(table.Formats, ", "))
-	c.Flags().StringSliceVar(&f.tables, "table", nil, "tables to write (default: with -o all, else segments): "+strings.Join(export.Tables, ", "))
-	c.Flags().StringVarP(&f.out, "out", "o", "", "a directory for the tables; files of the same names are replaced")
+	c.Flags().StringVar(&f.format, "format", "csv", "what to write, a `format`: "+strings.Join(table.Formats, ", "))
+	oneOf(c, "format", table.Formats...)
+	c.Flags().StringSliceVar(&f.tables, "table", nil, "`tables` to write (default: with -o all, else segments): "+strings.Join(export.Tables, ", "))
+	c.Flags().StringVarP(&f.out, "out", "o", "", "a `directory` for the tables; files of the same names are replaced")
 	c.Flags().BoolVar(&f.sinks, "sinks", false, "bring the run's sinks up to date instead")
 	return c
 }

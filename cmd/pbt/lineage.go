@@ -39,7 +39,8 @@ text draws it, one line for each stretch without a branch; dot is for Graphviz, 
 			return write(cmd.OutOrStdout(), newForest(h))
 		},
 	}
-	c.Flags().StringVar(&format, "format", "text", "text, json, dot or newick")
+	c.Flags().StringVar(&format, "format", "text", "how to draw it, a `format`: text, json, dot or newick")
+	oneOf(c, "format", "text", "json", "dot", "newick")
 	jsonFlag(c, &asJSON)
 	return c
 }

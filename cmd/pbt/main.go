@@ -116,16 +116,19 @@ func newRoot() *cobra.Command {
 better one's weights and hyperparameters (exploit) and varies the hyperparameters (explore).
 
 Start with:   pbt init && pbt run experiment.yaml
+FILE is an experiment file, DIR the directory that pbt run made for a run, such as runs/digits-1.
 
 Exit codes: 0 done, 1 failed, 2 bad use or bad experiment file, 130 interrupted.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newInit(), newCheck(), newRun(), newResume(), newStatus(), newBest(), newSchedule(), newLineage(), newExplain(),
-		newEvents(), newExport(), newWatch(), newReport(), newServe(), newReplay(), newVerify(), newSim(), newSchema(), newVersion(),
+		newInit(), newCheck(), newRun(), newResume(), newReplay(),
+		newWatch(), newStatus(), newServe(), newReport(), newBest(), newSchedule(), newLineage(), newExplain(), newEvents(), newExport(),
+		newVerify(), newSim(), newSchema(), newVersion(),
 	)
 	root.AddCommand(steering()...)
+	arrange(root)
 	for _, c := range root.Commands() {
 		if args := c.Args; args != nil {
 			c.Args = func(cmd *cobra.Command, given []string) error {

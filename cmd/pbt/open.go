@@ -26,7 +26,7 @@ func jsonFlag(c *cobra.Command, asJSON *bool) {
 
 // segmentFlag adds --segment.
 func segmentFlag(c *cobra.Command, segment *int64) {
-	c.Flags().Int64Var(segment, "segment", 0, "the segment whose ancestry is meant (default: the best)")
+	c.Flags().Int64Var(segment, "segment", 0, "`number` of the segment whose ancestry is meant (default: the best)")
 }
 
 func printJSON(cmd *cobra.Command, v any) error {

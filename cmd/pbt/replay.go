@@ -40,8 +40,8 @@ and verified like any other. The paper compares such a run with one under the fi
 	}
 	f.add(c)
 	segmentFlag(c, &segment)
-	c.Flags().StringVar(&f.dir, "dir", "", "the new run's directory (default runs/<name>-replay-<n>)")
-	c.Flags().StringVar(&f.seed, "seed", "", "the new run's seed (default: the old one's)")
+	c.Flags().StringVar(&f.dir, "dir", "", "the new run's `directory` (default runs/<name>-replay-<n>)")
+	c.Flags().StringVar(&f.seed, "seed", "", "the new run's seed, a `number` (default: the old one's)")
 	return c
 }
 

@@ -48,10 +48,12 @@ Works while another process runs it, and after it was killed.`,
 			return nil
 		},
 	}
-	c.Flags().StringVarP(&out, "output", "o", "", "file to write (default: standard output)")
-	c.Flags().StringVar(&format, "format", "html", "html or svg")
-	c.Flags().StringVar(&figure, "figure", "", "with --format svg: "+strings.Join(report.Figures(), ", "))
-	c.Flags().StringVar(&o.Title, "title", "", "title (default: the experiment's name)")
+	c.Flags().StringVarP(&out, "output", "o", "", "`file` to write (default: standard output)")
+	c.Flags().StringVar(&format, "format", "html", "what to write, a `format`: html or svg")
+	oneOf(c, "format", "html", "svg")
+	c.Flags().StringVar(&figure, "figure", "", "the `figure` to draw with --format svg: "+strings.Join(report.Figures(), ", "))
+	oneOf(c, "figure", report.Figures()...)
+	c.Flags().StringVar(&o.Title, "title", "", "the page's `title` (default: the experiment's name)")
 	segmentFlag(c, &o.Segment)
 	return c
 }

@@ -40,8 +40,8 @@ type runFlags struct {
 }
 
 func (f *runFlags) add(c *cobra.Command) {
-	c.Flags().IntVar(&f.slots, "slots", 0, "trainers at a time (default: as in the experiment file)")
-	c.Flags().StringArrayVar(&f.sets, "set", nil, "set a value of the experiment file: path=value (may be repeated)")
+	c.Flags().IntVar(&f.slots, "slots", 0, "`number` of trainers at a time (default: as in the experiment file)")
+	c.Flags().StringArrayVar(&f.sets, "set", nil, "set a value of the experiment file: `path=value` (may be repeated)")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "print nothing but the end")
 	c.Flags().BoolVar(&f.verbose, "verbose", false, "tell every copy")
 	jsonFlag(c, &f.asJSON)
@@ -65,7 +65,9 @@ func newRun() *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
 		Use: "run FILE", Short: "Train a population", Args: cobra.ExactArgs(1),
-		Long: `Train the population that an experiment file describes, in a directory of its own.
+		Long: `Train the population that an experiment file describes, in a directory of its own. On a terminal the
+run is drawn while it goes on, as pbt watch draws it; ? tells the keys. The link that is printed, and
+drawn at the top, is the same in a browser.
 
 Ctrl-C stops in good order; a second one at once. Neither, nor kill -9, loses a recorded outcome:
 pbt resume goes on. The last line of --json output is the best record.`,
@@ -79,8 +81,8 @@ pbt resume goes on. The last line of --json output is the best record.`,
 		},
 	}
 	f.add(c)
-	c.Flags().StringVar(&f.dir, "dir", "", "the run's directory (default runs/<name>-<n>)")
-	c.Flags().StringVar(&f.seed, "seed", "", "the run's seed (default: as in the experiment file)")
+	c.Flags().StringVar(&f.dir, "dir", "", "the run's `directory` (default runs/<name>-<n>)")
+	c.Flags().StringVar(&f.seed, "seed", "", "the run's seed, a `number` (default: as in the experiment file)")
 	return c
 }
 

@@ -26,9 +26,9 @@ const (
 )
 
 func screenFlag(c *cobra.Command, when *string) {
-	c.Flags().StringVar(when, "screen", screenAuto, "draw the run on the terminal: auto (if it can draw, and NO_COLOR is not set), always, or never (lines)")
+	c.Flags().StringVar(when, "screen", screenAuto, "`when` to draw the run on the terminal: auto, always (also with NO_COLOR), never (lines)")
 	c.Flags().Lookup("screen").NoOptDefVal = screenAlways
-	_ = c.RegisterFlagCompletionFunc("screen", cobra.FixedCompletions([]string{screenAuto, screenAlways, screenNever}, cobra.ShellCompDirectiveNoFileComp))
+	oneOf(c, "screen", screenAuto, screenAlways, screenNever)
 }
 
 // drawsOn tells whether a screen is drawn on a terminal, whose keys are read.

@@ -17,6 +17,9 @@ func newSchedule() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "schedule DIR", Short: "Show the hyperparameters along an ancestry: the schedule PBT found", Args: cobra.ExactArgs(1),
+		Long: `Show the hyperparameters from step to step along the ancestry of a segment's weights: of the best
+outcome, or of --segment. yaml is a part of an experiment file that trains fresh weights under them;
+pbt replay does just that.`,
 		Example: "  pbt schedule runs/digits-1 --format csv > schedule.csv",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON {
@@ -37,7 +40,8 @@ func newSchedule() *cobra.Command {
 		},
 	}
 	segmentFlag(c, &segment)
-	c.Flags().StringVar(&format, "format", "table", "table, json, csv or yaml")
+	c.Flags().StringVar(&format, "format", "table", "how to write it, a `format`: table, json, csv or yaml")
+	oneOf(c, "format", "table", "json", "csv", "yaml")
 	jsonFlag(c, &asJSON)
 	return c
 }

@@ -30,11 +30,11 @@ type webFlags struct {
 }
 
 func (f *webFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "address to serve the dashboard on; port 0: any that is free")
-	c.Flags().StringArrayVar(&f.hosts, "host", nil, "a name that the server is called by, such as a proxy's (may be repeated)")
-	c.Flags().StringVar(&f.token, "token", "", "secret for those who ask from elsewhere (default: a new one; or $PBT_TOKEN, which `ps` does not show)")
-	c.Flags().StringVar(&f.tlsCert, "tls-cert", "", "certificate (PEM), to serve over TLS")
-	c.Flags().StringVar(&f.tlsKey, "tls-key", "", "its private key (PEM)")
+	c.Flags().StringVar(&f.listen, "listen", "127.0.0.1:0", "`address` to serve the dashboard on; port 0: any that is free")
+	c.Flags().StringArrayVar(&f.hosts, "host", nil, "a `name` that the server is called by, such as a proxy's (may be repeated)")
+	c.Flags().StringVar(&f.token, "token", "", "the `secret` for those who ask from elsewhere (default: a new one; or $PBT_TOKEN, which ps does not show)")
+	c.Flags().StringVar(&f.tlsCert, "tls-cert", "", "`file` with a certificate (PEM), to serve over TLS")
+	c.Flags().StringVar(&f.tlsKey, "tls-key", "", "`file` with its private key (PEM)")
 }
 
 // tokenVariable holds the secret for those who do not want it in their process list.
