@@ -44,8 +44,13 @@ func (r *report) hypers(width float64) (*figure, error) {
 	}
 	rows := (len(panels) + columns - 1) / columns
 	f.h = top + float64(rows)*(height+below) + 8
-	f.Note = fmt.Sprintf("%s. The bold line is the schedule of %s; thin lines are the values that members trained under.",
-		count(int64(len(panels)), "hyperparameter", "hyperparameters"), r.leader())
+	f.Note = count(int64(len(panels)), "hyperparameter", "hyperparameters") + ". "
+	if r.chosen != nil {
+		f.Note += fmt.Sprintf("The bold line is the schedule of %s; thin", r.leader())
+	} else {
+		f.Note += "Thin"
+	}
+	f.Note += " lines are the values that members trained under."
 	if most := panels[0].all; most > len(panels[0].lines) {
 		f.Note += fmt.Sprintf(" Of %s members %s are drawn.", thousands(int64(most)), thousands(int64(len(panels[0].lines))))
 	}

@@ -21,7 +21,7 @@ const fewBars = 400
 // lineage draws the family tree (the paper's figure 6): the colours of the initial
 // members flow to their descendants.
 func (r *report) lineage(width float64) *figure {
-	if len(r.tree.Stretches) == 0 {
+	if !slices.ContainsFunc(r.tree.Stretches, func(s view.Stretch) bool { return s.To > s.From }) { // nothing came of any
 		return nil
 	}
 	f := r.newFigure("lineage", "The family tree: whose weights came from where", width)

@@ -18,6 +18,9 @@ func (r *report) story() []string {
 		if r.sum.Counts.Finished > 0 {
 			return []string{"No member has a finite score with saved weights yet."}
 		}
+		if r.sum.Phase == machine.PhaseEnded {
+			return []string{"The run has ended, and no member has a score."}
+		}
 		return []string{"No member has a score yet."}
 	}
 	out := []string{r.sayLeader(), sayOrigin(r.chosen.Member, r.stages)}

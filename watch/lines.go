@@ -63,7 +63,7 @@ func (p *printer) show(s *snapshot, now time.Time) bool {
 	}
 	if !p.begun {
 		p.begun, p.seq = true, s.sum.Seq
-		p.line(fmt.Sprintf("%s: %d members, %d at a time, in %s", s.sum.Name, s.sum.Population, s.sum.Slots, p.dir))
+		p.line(fmt.Sprintf("%s: %s, %d at a time, in %s", s.sum.Name, count(int64(s.sum.Population), "member"), s.sum.Slots, p.dir))
 	}
 	for _, e := range s.loud {
 		if e.seq > p.seq && (e.level == view.LevelWarn || e.level == view.LevelError) {

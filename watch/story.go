@@ -27,6 +27,9 @@ func lead(sum *view.Summary) string {
 		if sum.Counts.Finished > 0 {
 			return "No member has a finite score yet."
 		}
+		if sum.Phase == machine.PhaseEnded {
+			return "The run has ended, and no member has a score."
+		}
 		return "No member has a score yet."
 	}
 	tense := "leads"

@@ -45,7 +45,11 @@ func (p *progress) begin(dir string, m *machine.Machine) {
 	}
 	if !p.quiet {
 		p.screen = newScreen(p.w)
-		p.show("%s: %d members, %d at a time, in %s\n", clean(p.exp.Name), p.exp.Population, p.exp.Trainer.Slots, dir)
+		members := "1 member"
+		if p.exp.Population != 1 {
+			members = fmt.Sprintf("%d members", p.exp.Population)
+		}
+		p.show("%s: %s, %d at a time, in %s\n", clean(p.exp.Name), members, p.exp.Trainer.Slots, dir)
 	}
 }
 
