@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import shutil
 import signal
 import sys
@@ -11,7 +13,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from . import arms, documents, domains, figures, records, summary
+from . import arms, documents, domains, figures, product, records, summary
 from .domains import BUILD, Domain
 
 
@@ -40,8 +42,7 @@ def main(argv: list[str] | None = None) -> None:
             for name in args.domain or domains.names():
                 summarize(domains.read(name))
         case "smoke":
-            for name in args.domain or domains.names():
-                smoke(domains.read(name))
+            smoke(args.domain or domains.names())
         case "random":
             for folder in (domains.EXPERIMENTS / name for name in domains.names()):
                 (folder / "random.yaml").write_text(domains.random_yaml((folder / "pbt.yaml").read_text()))
@@ -67,6 +68,8 @@ def run(domain: Domain, seeds: str | None, variants: list[str] | None, smoke: bo
             arms.finals(s)
             records.export(s, results or (BUILD / domain.name / "smoke" / "results" if smoke else domain.results))
             print(f"{domain.name}/{variant.name} seed {seed}: done in {time.monotonic() - began:.0f} s", flush=True)
+    if not smoke and not variants:
+        records.run_programs(domain, results or domain.results)
 
 
 def summarize(domain: Domain, results: Path | None = None) -> None:
@@ -83,13 +86,33 @@ def made(domain: Domain, results: Path) -> dict[str, str]:
     if found:
         files["summary.json"] = summary.text(found)
     for variant in domain.variants:
-        if runs := records.read_all(domain, variant, results):
+        if len(variant.arms) > 2 and (runs := records.read_all(domain, variant, results)):
             files |= figures.draw(domain, variant, runs)
+    for group in domain.groups:
+        if group.name in found.get("groups", {}):
+            files[f"group-{group.name}.svg"] = figures.draw_group(group, domain, found["groups"][group.name])
     return files
 
 
-def smoke(domain: Domain) -> None:
-    """Run the whole of it at a tiny budget, from nothing, and look whether it all came out."""
+def smoke(names: list[str]) -> None:
+    """Run the whole of each domain at a tiny budget, from nothing; several side by side."""
+    if len(names) == 1:
+        smoke_one(domains.read(names[0]))
+        return
+    began, running = time.monotonic(), []
+    for name in names:
+        log = BUILD / name / "smoke.log"
+        log.unlink(missing_ok=True)
+        running.append(
+            (product.start([sys.executable, "-m", "harness", "smoke", name], log, smoke=True, PYTHONPATH=os.getcwd()), log)
+        )
+    product.wait(running)
+    print(*(log.read_text().splitlines()[-1] for _, log in running), sep="\n")
+    print(f"smoke: ok in {time.monotonic() - began:.0f} s")
+
+
+def smoke_one(domain: Domain) -> None:
+    """Run the first variant, and look whether it all came out."""
     began = time.monotonic()
     results = BUILD / domain.name / "smoke" / "results"
     shutil.rmtree(results.parent, ignore_errors=True)
@@ -134,6 +157,9 @@ def check() -> None:
     if wrong:
         raise SystemExit("not what the records say: " + ", ".join(map(str, wrong)) + "\nmake results writes them anew")
     print("results: all follow from the records")
+
+
+MADE = re.compile(r"summary\.json|group-.*\.svg|.*-(result|curves|schedules)\.svg")  # of the files in results/
 
 
 def _same(path: Path, text: str) -> bool:

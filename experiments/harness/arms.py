@@ -104,17 +104,18 @@ def finals(s: Seed) -> None:
         out = s.work / f"{arm}.{FINAL}"
         if out.exists() and json.loads(out.read_text())["checkpoint"] == record["checkpoint"]:
             continue
-        measured = measure(s, arm, Path(record["path"]))
+        measured = measure(s, arm, record)
         partial = out.with_suffix(".partial")
         partial.write_text(json.dumps({"checkpoint": record["checkpoint"], "metrics": measured}, indent=1))
         partial.replace(out)
 
 
-def measure(s: Seed, arm: str, checkpoint: Path) -> dict[str, Any]:
+def measure(s: Seed, arm: str, record: dict[str, Any]) -> dict[str, Any]:
     """Run final.py on a checkpoint: the last line that it prints is a JSON object of numbers and texts."""
     log = s.work / f"{arm}.final.log"
     log.unlink(missing_ok=True)
-    product.wait([(product.start(["python3", s.domain.folder / "final.py", checkpoint], log, s.smoke), log)])
+    words: list[str | Path] = ["python3", s.domain.folder / "final.py", record["path"]]
+    product.wait([(product.start(words, log, s.smoke, EXPERIMENT_HYPERS=json.dumps(record["hypers"])), log)])
     lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
     try:
         metrics: dict[str, Any] = json.loads(lines[-1])

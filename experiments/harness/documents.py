@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .domains import ARM_NAMES, EXPERIMENTS, REPO, Domain, Measure
+from .domains import ARM_NAMES, EXPERIMENTS, REPO, Domain, Measure, member_name
 
 MARK = re.compile(r"(<!--=(?P<name>[\w./|,:-]+)-->)(?P<text>.*?)(<!--/-->)", re.DOTALL)
 DOCUMENTS = (REPO / "docs" / "results.md", EXPERIMENTS / "README.md")
@@ -49,6 +49,10 @@ class Values:
             return NOT_RUN
         if len(rest) == 2 and rest[1] in TABLES:
             return TABLES[rest[1]](self.domains[domain], summary[rest[0]])
+        if len(rest) == 2 and rest[0] == "groups":
+            return group_table(self.domains[domain], rest[1], summary)
+        if len(rest) == 2 and rest[0] == "programs":
+            return rows_table(summary.get("programs", {}).get(rest[1]), rest[1])
         for key in rest:
             try:
                 summary = summary[int(key)] if isinstance(summary, list) else summary[key]
@@ -128,6 +132,52 @@ def seeds_table(domain: Domain, s: Mapping[str, Any]) -> str:
     arms = s["measures"][m.key]["arms"]
     rows = [[str(seed), *(number(d["values"][i], m.digits) for d in arms.values())] for i, seed in enumerate(s["seeds"])]
     return table(["seed", *(ARM_NAMES[a] for a in arms)], rows)
+
+
+def rows_table(printed: Mapping[str, Any] | None, name: str) -> str:
+    """Give what a program printed, as it is."""
+    if printed is None:
+        return NOT_RUN
+    rows: list[dict[str, Any]] = printed["rows"]
+    cells = [[f"{v:.5g}".replace("-", "−") if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    return table([key.replace("_", " ") for key in rows[0]], cells)
+
+
+def group_table(domain: Domain, name: str, summary: Mapping[str, Any]) -> str:
+    """Give the members of a group, each compared with the first."""
+    group = next((g for g in domain.groups if g.name == name), None)
+    if group is None:
+        raise SystemExit(f"{domain.name} has no group {name!r}; there are: {', '.join(g.name for g in domain.groups)}")
+    s = summary.get("groups", {}).get(name)
+    if s is None:
+        return NOT_RUN
+    m, rows = domain.measure, []
+    for member, (variant, arm) in zip(group.members, group.arms, strict=True):
+        d, first = s["measures"][m.key][member], member == group.members[0]
+        against = d["against_first"]
+        rows.append(
+            [
+                member_name(domain, variant, arm),
+                number(d["median"], m.digits),
+                number(d["mean"], m.digits),
+                spread(d["mean_interval"], m.digits),
+                "" if first else f"{number(against['mean'], m.digits)} ({spread(against['mean_interval'], m.digits)})",
+                "" if first else f"{against['wins']} of {against['n']}",
+                "" if first else f"{against['p']:.3g}",
+                *(number(s["measures"][a.key][member]["median"], a.digits) for a in domain.also),
+            ]
+        )
+    also = [f"{a.label}, median" for a in domain.also]
+    head = [
+        f"{m.label}, {len(s['seeds'])} seeds",
+        "median",
+        "mean",
+        "95 % of the mean",
+        "mean difference to the first row",
+        "better",
+        "p",
+    ]
+    return table([*head, *also], rows)
 
 
 def schedule_table(domain: Domain, s: Mapping[str, Any]) -> str:

@@ -49,6 +49,19 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Variants side by side: each a variant's PBT arm, or variant/arm. The first one is what others are compared with."""
+
+    name: str
+    title: str
+    members: tuple[str, ...]
+
+    @property
+    def arms(self) -> list[tuple[str, str]]:
+        return [(variant, arm or "pbt") for variant, _, arm in (m.partition("/") for m in self.members)]
+
+
+@dataclass(frozen=True)
 class Domain:
     """What domain.toml says."""
 
@@ -57,6 +70,8 @@ class Domain:
     measure: Measure  # the result
     also: tuple[Measure, ...]  # measured beside it
     variants: tuple[Variant, ...]
+    groups: tuple[Group, ...]
+    programs: dict[str, tuple[str, ...]]  # name: a command that prints JSON, with "rows" for a table; run in the repository
     smoke: tuple[str, ...]  # --set for the tiny budget
     folder: Path = field(compare=False)
 
@@ -69,6 +84,11 @@ class Domain:
             if v.name == name:
                 return v
         raise SystemExit(f"{self.name} has no variant {name!r}; there are: {', '.join(v.name for v in self.variants)}")
+
+
+def member_name(domain: Domain, variant: str, arm: str) -> str:
+    """Name a member of a group."""
+    return domain.variant(variant).title if arm == "pbt" else ARM_NAMES[arm]
 
 
 def seeds(text: str) -> tuple[int, ...]:
@@ -139,12 +159,19 @@ def parse(name: str, folder: Path, data: dict[str, Any]) -> Domain:
     for v in variants:
         if unknown := set(v.arms) - set(ARMS):
             raise TypeError(f"variant {v.name}: unknown arms {sorted(unknown)}; there are: {', '.join(ARMS)}")
+    groups = tuple(Group(key, g.get("title", key), tuple(g["members"])) for key, g in data.get("groups", {}).items())
+    for g in groups:
+        for variant, arm in g.arms:
+            if not any(v.name == variant and arm in v.arms for v in variants):
+                raise TypeError(f"group {g.name}: no variant {variant} with the arm {arm}")
     return Domain(
         name=name,
+        groups=groups,
         title=data["title"],
         measure=Measure(**data["measure"]),
         also=tuple(Measure(**m) for m in data.get("also", ())),
         variants=variants,
+        programs={key: tuple(words) for key, words in data.get("programs", {}).items()},
         smoke=tuple(data["smoke"]),
         folder=folder,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ import numpy as np
 mpl.use("svg")
 import matplotlib.pyplot as plt
 
-from .domains import ARM_NAMES, Domain, Variant
+from .domains import ARM_NAMES, Domain, Group, Variant, member_name
 from .records import Record
 from .summary import Runs, hyper_values
 
@@ -38,6 +39,26 @@ def draw(domain: Domain, variant: Variant, runs: Runs) -> dict[str, str]:
         f"{variant.name}-curves.svg": curves(domain, variant, runs),
         f"{variant.name}-schedules.svg": schedules(domain, variant, runs),
     }
+
+
+def draw_group(g: Group, domain: Domain, found: Mapping[str, Any]) -> str:
+    """Draw a group's members side by side: a dot for each seed, a bar for each median."""
+
+    def paint() -> Any:
+        figure, axes = plt.subplots(figsize=(6.4, 3.2))
+        measured = found["measures"][domain.measure.key]
+        for i, (_, arm) in enumerate(g.arms):
+            d = measured[g.members[i]]
+            axes.scatter([i] * d["n"], d["values"], color=COLORS[arm], s=20, alpha=0.8, zorder=3)
+            axes.hlines(d["median"], i - 0.25, i + 0.25, color=COLORS[arm], lw=2.5, zorder=2)
+        labels = [textwrap.fill(member_name(domain, v, arm), 18) for v, arm in g.arms]
+        axes.set_xticks(range(len(labels)), labels, fontsize=8)
+        axes.set_xlim(-0.5, len(labels) - 0.5)
+        axes.set_ylabel(domain.measure.label)
+        axes.set_title(f"{g.title}: each seed a dot, bars are medians", fontsize=10)
+        return figure
+
+    return svg(paint)
 
 
 def svg(paint: Callable[[], Any]) -> str:

@@ -40,7 +40,7 @@ def _end_with_parent() -> None:
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def start(command: list[str | Path], log: Path, smoke: bool) -> subprocess.Popen[bytes]:
+def start(command: list[str | Path], log: Path, smoke: bool, **more: str) -> subprocess.Popen[bytes]:
     """Start a program whose output goes to a log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
@@ -51,7 +51,7 @@ def start(command: list[str | Path], log: Path, smoke: bool) -> subprocess.Popen
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=environment(smoke),
+            env=environment(smoke) | more,
             preexec_fn=_end_with_parent,
         )
 

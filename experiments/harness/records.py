@@ -12,6 +12,7 @@ import io
 import json
 import os
 import platform
+import subprocess
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,7 +21,7 @@ from typing import Any
 
 from . import product
 from .arms import FINAL, Seed
-from .domains import Domain, Variant
+from .domains import REPO, Domain, Variant
 
 Row = dict[str, str]
 
@@ -94,6 +95,27 @@ def export(s: Seed, results: Path) -> None:
         facts = facts_of(run)
         facts["final"] = json.loads((s.work / f"{arm}.{FINAL}").read_text())["metrics"]
         (folder / f"{arm}.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def run_programs(domain: Domain, results: Path) -> None:
+    """Record what the domain's programs print, where it is not recorded yet."""
+    for name, words in domain.programs.items():
+        path = results / "programs" / f"{name}.json"
+        if path.exists():
+            continue
+        done = subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(words)}: {done.stderr.strip()}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps({"command": list(words), **json.loads(done.stdout)}, indent=1) + "\n")
+        partial.replace(path)
+
+
+def read_programs(domain: Domain, results: Path) -> dict[str, Any]:
+    """Read what they printed."""
+    paths = {name: results / "programs" / f"{name}.json" for name in domain.programs}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
 
 
 def facts_of(run: Path) -> dict[str, Any]:

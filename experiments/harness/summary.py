@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import records, stats, timing
-from .domains import Domain, Measure, Variant
+from .domains import Domain, Group, Measure, Variant
 from .records import Record
 
 #: What is compared with what, seed by seed.
@@ -27,7 +27,27 @@ def of(domain: Domain, results: Path) -> dict[str, Any]:
         runs = records.read_all(domain, variant, results)
         if runs:
             found[variant.name] = summarize(domain, variant, runs)
-    return found
+    groups = {g.name: group(g, domain, found) for g in domain.groups if all(v in found for v, _ in g.arms)}
+    programs = records.read_programs(domain, results)
+    return found | ({"groups": groups} if groups else {}) | ({"programs": programs} if programs else {})
+
+
+def group(g: Group, domain: Domain, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare a group's members with its first one, over the seeds that all of them have."""
+    seeds = [s for s in found[g.arms[0][0]]["seeds"] if all(s in found[v]["seeds"] for v, _ in g.arms)]
+    made: dict[str, Any] = {"title": g.title, "seeds": seeds, "measures": {}}
+    for m in (domain.measure, *domain.also):
+        values = [_of_seeds(found[v], seeds, found[v]["measures"][m.key]["arms"][arm]["values"]) for v, arm in g.arms]
+        made["measures"][m.key] = {
+            member: stats.describe(x) | {"against_first": stats.paired(x, values[0], m.sign)}
+            for member, x in zip(g.members, values, strict=True)
+        }
+    made["lineage"] = {v: found[v]["lineage"]["pbt"] for v, arm in g.arms if arm == "pbt"}
+    return made
+
+
+def _of_seeds(variant: Mapping[str, Any], seeds: list[int], values: list[float]) -> list[float]:
+    return [x for s, x in zip(variant["seeds"], values, strict=True) if s in seeds]
 
 
 def summarize(domain: Domain, variant: Variant, runs: Runs) -> dict[str, Any]:

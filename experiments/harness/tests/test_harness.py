@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import signal
@@ -137,3 +139,45 @@ def test_each_random_yaml_is_pbt_yaml_without_exploit() -> None:
     for name in domains.names():
         folder = EXPERIMENTS / name
         assert (folder / "random.yaml").read_text() == domains.random_yaml((folder / "pbt.yaml").read_text()), name
+
+
+def test_with_a_barrier_slots_change_no_decision(domain: Domain) -> None:
+    tables = []
+    for slots in (1, 2, 4):
+        run_dir = domain.folder / f"slots-{slots}"
+        words = ["--set", "barrier=true", "--set", f"trainer.slots={slots}", "--no-web", "--quiet"]
+        product.ask("run", domain.folder / "pbt.yaml", "--dir", run_dir, *words)
+        rows = csv.DictReader(io.StringIO(product.ask("export", run_dir)))
+        timing = {"decided_at", "leased_at", "finished_at", "seconds", "worker", "checkpoint"}  # and a lease's number in a name
+        tables.append([{k: v for k, v in r.items() if k not in timing and not k.endswith("_s")} for r in rows])
+    assert len(tables[0]) == 32 and any(r["action"] == "copy" for r in tables[0])
+    assert tables[0] == tables[1] == tables[2]
+
+
+def test_groups_compare_with_their_first_member(domain: Domain) -> None:
+    path = domain.folder / "domain.toml"
+    path.write_text(
+        DOMAIN
+        + """
+[variants.main]
+[variants.tournament]
+set = ["exploit=tournament"]
+arms = ["pbt"]
+[groups.exploit]
+members = ["main", "tournament", "main/random"]
+[programs]
+count = ["echo", '{"rows": [{"a": 1, "b_c": 0.25}]}']
+"""
+    )
+    domain = domains.read("toy")
+    run(domain, None, None, smoke=False)
+    found = made(domain, domain.results)
+    assert "group-exploit.svg" in found
+    group = json.loads(found["summary.json"])["groups"]["exploit"]["measures"]["q"]
+    assert set(group) == {"main", "tournament", "main/random"} and group["main"]["against_first"]["ties"] == 2
+    values = documents.Values({"toy": domain}, {"toy": json.loads(found["summary.json"])})
+    assert values("toy/groups/exploit").count("\n") == 4
+    assert values("toy/programs/count") == "| a | b c |\n| --- | --- |\n| 1 | 0.25 |"
+    assert values("toy/groups/exploit/seeds") == "1, 2"
+    for table in ("table", "pairs", "by-seed", "schedules", "lineages", "times", "settings"):
+        assert values(f"toy/main/{table}").startswith("| ")
