@@ -89,7 +89,7 @@ HARNESS := cd experiments && ../$(VENV)/bin/python -m harness
 .PHONY: experiments
 experiments: bin/pbt $(VENV)/.done # the experiments' harness: ruff, mypy, pytest
 	cd experiments && ../$(VENV)/bin/ruff format --check . && ../$(VENV)/bin/ruff check . && ../$(VENV)/bin/mypy
-	cd experiments && ../$(VENV)/bin/python -m pytest -q
+	cd experiments && PYTHONPATH=$(CURDIR)/python/src ../$(VENV)/bin/python -m pytest -q
 
 .PHONY: experiments-smoke
 experiments-smoke: bin/pbt $(VENV)/.done ## every experiment from nothing at a tiny budget
