@@ -104,10 +104,8 @@ def main():
             state = pbt.jax.load(segment.load, like=state)
         rates = segment.hypers.generator_rate, segment.hypers.discriminator_rate
         key = jax.random.key(segment.seed)  # not in the checkpoint: clones would stay twins
-        end = segment.from_step + segment.steps
-        for step in segment:
-            if (step - segment.from_step) % CHUNK == 0:
-                state = jax.block_until_ready(train(state, images, *rates, key, step, min(CHUNK, end - step)))
+        for first, steps in segment.chunks(CHUNK):
+            state = jax.block_until_ready(train(state, images, *rates, key, first, steps))
         log_p, _ = classifier(samples(state["g"], SAMPLES, LATENT_SEED))
         segment.report(scoring.inception_score(log_p), save=functools.partial(pbt.jax.save, tree=state))
 

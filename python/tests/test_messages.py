@@ -215,6 +215,20 @@ def test_a_segment_is_trained_once_and_reported_once() -> None:
         segment.report(1)
 
 
+def test_chunks_of_steps() -> None:
+    _, segment = begin({"type": "skip", "lease": 7})
+    assert [next(iter(segment.chunks(70)))] == [(0, 70)]
+    _, segment = begin({"type": "skip", "lease": 7})
+    assert list(segment.chunks(70)) == [(0, 70), (70, 70), (140, 60)]
+    with pytest.raises(RuntimeError, match="trained already"):
+        segment.chunks(70)
+    segment.report(1)
+    _, segment = begin(message={**SEGMENTS[0], "from": 400})
+    with pytest.raises(ValueError, match="chunks of 0 steps"):
+        segment.chunks(0)
+    assert list(segment.chunks(1000)) == [(400, 200)]
+
+
 def test_a_step_that_stops_early_still_reports() -> None:
     peer, segment = begin({"type": "skip", "lease": 7})
     for step in segment:

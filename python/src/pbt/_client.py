@@ -14,8 +14,9 @@ import sys
 import threading
 import time
 import traceback
+from operator import itemgetter
 from types import FrameType, TracebackType
-from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Sequence, Type, Union
+from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Sequence, Tuple, Type, Union
 
 from . import _alone
 from ._version import __version__
@@ -26,6 +27,8 @@ PROGRESS_S = 0.1  # between two progress messages that are sent
 QUIET_S = 1.0  # without progress from the script, after which the iteration sends its own
 LAST_WORD_S = 1.0  # how long a process told to end waits for a segment that may be on its way
 SAME = 1e-6  # relative; hyperparameters kept in single precision are still those asked for
+
+_FIRST: Callable[[Tuple[int, int]], int] = itemgetter(0)
 
 
 class Stopped(SystemExit):
@@ -118,17 +121,32 @@ class Segment:
 
     def __iter__(self) -> Iterator[int]:
         """Count the training steps, from_step first. Sends progress and notices a stop."""
+        return map(_FIRST, self.chunks(1))
+
+    def chunks(self, size: int) -> Iterator[Tuple[int, int]]:
+        """Give the training steps `size` at a time, as (first step, how many): for compiled loops, as of jax.lax.scan.
+
+        The last chunk may be shorter. Instead of iterating over the segment, and as heedful: it sends
+        progress and notices a stop between two chunks.
+        """
+        if size < 1:
+            raise ValueError(f"chunks of {size} steps: want at least 1")
         if self._trained_at is not None or self._done:
             raise RuntimeError(f"segment {self.id} is trained already")
+        return self._train(size)
+
+    def _train(self, size: int) -> Iterator[Tuple[int, int]]:
         self._begin()
         session, clock, began = self._session, time.monotonic, time.monotonic()
+        first, total, done = self.from_step, self.steps, 0
         try:
-            for step in range(self.steps):
-                yield self.from_step + step
-                self._done = step + 1
+            while done < total:
+                steps = size if size < total - done else total - done
+                yield first + done, steps
+                self._done = done = done + steps
                 now = clock()
                 if now >= session.look_at:
-                    session.look(still_s=(now - began) / self._done * (self.steps - self._done))
+                    session.look(still_s=(now - began) / done * (total - done))
                     if now >= self._progress_at + QUIET_S:
                         self.progress()
         finally:
