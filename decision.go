@@ -13,7 +13,7 @@ type Action string
 
 // The actions.
 const (
-	Begin    Action = "start"    // fresh weights at the start of the run
+	Begin    Action = "start"    // fresh weights at the start of the run, or those that a branch begins with
 	Continue Action = "continue" // its own weights train on
 	Copy     Action = "copy"     // exploit: another's weights, hyperparameters, or both
 	Mend     Action = "repair"   // a healthy member's weights and hyperparameters, after a failure
@@ -45,6 +45,7 @@ const (
 	WhyDiverged       Why = "diverged"
 	WhyFailed         Why = "failed"
 	WhySteered        Why = "by_hand" // a person's wish
+	WhyBranch         Why = "branch"  // the run begins with a segment of another
 )
 
 // Donor names the record a decision compared with or copied: one indivisible
@@ -73,6 +74,7 @@ type Decision struct {
 	Test    *TestData `json:"test,omitempty"`
 	Inherit Inherit   `json:"inherit,omitempty"` // what it took over
 	Changes []Change  `json:"changes,omitempty"` // what exploring did
+	Origin  string    `json:"origin,omitempty"`  // where a branch's first weights come from, in words
 
 	Parent int64  `json:"-"` // the segment whose weights train on; 0: fresh weights
 	Hypers Hypers `json:"-"` // in force from now on
@@ -165,6 +167,11 @@ func (d *Decision) sayWhy() string {
 		return fmt.Sprintf("its score is %s", d.Score)
 	case WhySteered:
 		return "as somebody wished"
+	case WhyBranch:
+		if d.Action == Begin {
+			return fmt.Sprintf("begins with %s (%s)", d.Origin, d.Score)
+		}
+		return "begins with the weights that the run was branched from"
 	case WhyFailed:
 		return "its segment failed for good"
 	}
@@ -205,6 +212,9 @@ func (c Change) String() string {
 		return c.Name + " " + c.Op
 	case opOn:
 		return fmt.Sprintf("%s %s, %s", c.Name, c.Op, c.To)
+	}
+	if c.Op == opGiven {
+		return fmt.Sprintf("%s %s → %s, as given", c.Name, c.From, c.To)
 	}
 	if c.Op == opFollow {
 		return fmt.Sprintf("%s %s → %s", c.Name, c.From, c.To)

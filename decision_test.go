@@ -199,7 +199,7 @@ func TestDecision_SameFindsEachField(t *testing.T) {
 		return pbt.Decision{
 			Action: pbt.Copy, Why: pbt.WhyBottom, Rule: "truncation", Segment: 7, Score: pbt.Score(nan), Rank: 15, Of: 16, Cut: 3, Need: 8, Margin: 0.5,
 			Rival: &donor, Test: &test, Inherit: pbt.InheritWeights, Changes: []pbt.Change{{Name: "lr", From: pbt.Float(1), To: pbt.Float(0.8), Op: "× 0.8"}},
-			Parent: 3, Hypers: pbt.MakeHypers("lr", pbt.Float(0.8)),
+			Origin: "segment 212 of digits", Parent: 3, Hypers: pbt.MakeHypers("lr", pbt.Float(0.8)),
 		}
 	}
 	d, o := base(), base()
@@ -224,6 +224,7 @@ func TestDecision_SameFindsEachField(t *testing.T) {
 		"Test":    {func(d *pbt.Decision) { d.Test.P = math.Nextafter(d.Test.P, 1) }, `"p":0.0006000000000000001`},
 		"Inherit": {func(d *pbt.Decision) { d.Inherit = pbt.InheritBoth }, `inherit "both", not "weights"`},
 		"Changes": {func(d *pbt.Decision) { d.Changes = nil }, `changes null, not [{"name":"lr"`},
+		"Origin":  {func(d *pbt.Decision) { d.Origin = "" }, `origin "", not "segment 212 of digits"`},
 		"Parent":  {func(d *pbt.Decision) { d.Parent = 4 }, `parent segment 4, not 3`},
 		"Hypers":  {func(d *pbt.Decision) { d.Hypers = d.Hypers.With("lr", pbt.Float(math.Nextafter(0.8, 1))) }, `hyperparameters {"lr":0.8000000000000002}, not {"lr":0.8}`},
 	}

@@ -89,6 +89,7 @@ type Stage struct {
 	Hypers  Hypers `json:"hypers"`
 	Segment int64  `json:"segment"`
 	Member  int    `json:"member"`
+	Run     string `json:"run,omitempty"` // the run that they are of, if it is another: a branch goes on from its weights
 }
 
 // Schedule is the hyperparameters along a segment's ancestry: what PBT found.

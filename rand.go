@@ -15,6 +15,7 @@ const (
 	purposeWeights = "weights" // the seed of fresh weights
 	purposeTurn    = "turn"    // whose turn is first among equals
 	purposeTie     = "tie"     // order among equal scores
+	purposeBranch  = "branch"  // the seed of a run that begins with a segment of this one
 )
 
 // Rand is a stream of random numbers that belongs to one address: a run's seed,
@@ -105,6 +106,14 @@ func TrainSeed(seed uint64, member int, turn int64, retry int) uint64 {
 func WeightSeed(seed uint64, member int, turn int64) uint64 {
 	r := randAt(seed, member, turn, purposeWeights, "")
 	return r.Uint64()
+}
+
+// BranchSeed is the seed of a run that begins with a segment of another: another one
+// than that run's, so that weights do not see the same random numbers twice. It is
+// below 2^53, which every reader of JSON can hold.
+func BranchSeed(seed uint64, segment int64) uint64 {
+	r := randAt(seed, 0, segment, purposeBranch, "")
+	return r.Uint64() >> 11
 }
 
 // TurnKey orders members that have trained equally long: the lowest goes first.

@@ -6,17 +6,23 @@ import (
 )
 
 // Wish is what a person wants of a member's next segment, in place of a decision of
-// the policy. Exactly one of its parts is set.
+// the policy. Exactly one of Set, Donor, Restart and Fresh is set.
 type Wish struct {
 	Set     Hypers  // these hyperparameters, the others as they are
 	Donor   *Record // this record's weights and hyperparameters
 	From    int     // the member that earned the record
 	Restart bool    // fresh weights, hyperparameters drawn anew
 	Fresh   *Hypers // fresh weights, these hyperparameters; what they leave open is drawn
+
+	Branch bool   // it is how a member begins whose run was branched from a record: the donor's hyperparameters are explored
+	Given  Hypers // of a branch: these hyperparameters instead, the others as the donor's
 }
 
-// opSet is what a Change says of a value that a person has set.
-const opSet = "set by hand"
+// What a Change says of a value that a person has set: later, or before the run began.
+const (
+	opSet   = "set by hand"
+	opGiven = "given"
+)
 
 // parts is how many things it wants.
 func (w *Wish) parts() (n int) {
@@ -37,37 +43,42 @@ func (w *Wish) Check(space *Space, own Hypers) error {
 		if !w.Donor.Saved {
 			return fmt.Errorf("segment %d has no checkpoint to copy", w.Donor.Segment)
 		}
-		return space.Check(w.Donor.Hypers)
+		if err := space.Check(w.Donor.Hypers); err != nil || !w.Branch {
+			return err
+		}
+		_, err := space.with(w.Donor.Hypers, w.Given, Address{})
+		return err
 	}
 	if w.Fresh != nil {
 		_, err := space.Complete(*w.Fresh, 0, 0, 0)
 		return err
 	}
-	_, err := w.hypers(space, own, Address{})
+	_, err := space.with(own, w.Set, Address{})
 	return err
 }
 
-// hypers are the member's own with those that are set.
-func (w *Wish) hypers(space *Space, own Hypers, at Address) (Hypers, error) {
+// with puts values in the place of others. What then begins to exist is drawn.
+func (s *Space) with(own, set Hypers, at Address) (Hypers, error) {
 	given := own
-	for name, v := range w.Set.All() {
-		p, ok := space.Param(name)
+	for name, v := range set.All() {
+		p, ok := s.Param(name)
 		if !ok {
 			return own, fmt.Errorf("there is no hyperparameter %q", name)
 		}
 		given = given.With(name, p.Coerce(v))
 	}
-	h, _ := space.rebuild(given, at, func(_ *Param, v Value, _ Address) (Value, string) { return v, "" })
-	for name := range w.Set.All() {
+	h, _ := s.rebuild(given, at, func(_ *Param, v Value, _ Address) (Value, string) { return v, "" })
+	for name := range set.All() {
 		if _, exists := h.Get(name); !exists {
 			return own, fmt.Errorf("%s: its condition does not hold", name)
 		}
 	}
-	return h, space.Check(h)
+	return h, s.Check(h)
 }
 
-// Fulfil decides as a person wishes. The wish has been checked.
-func (w *Wish) Fulfil(pop *Population, space *Space, s Standing) Decision {
+// Fulfil decides as a person wishes. The wish has been checked. Only a branch asks the
+// policy anything: how it explores.
+func (w *Wish) Fulfil(policy *Policy, pop *Population, space *Space, s Standing) Decision {
 	own, _ := pop.Record(s.Member)
 	d := Decision{Action: Continue, Why: WhySteered, Segment: own.Segment, Score: own.Score, Hypers: s.Hypers, Parent: s.Segment}
 	at := Address{Seed: pop.seed, Member: s.Member, Turn: s.Turn, Step: own.Step}
@@ -76,6 +87,10 @@ func (w *Wish) Fulfil(pop *Population, space *Space, s Standing) Decision {
 		d.Action, d.Inherit, d.Parent = Copy, InheritBoth, w.Donor.Segment
 		d.Rival = &Donor{Member: w.From, Segment: w.Donor.Segment, Score: w.Donor.Score, Step: w.Donor.Step}
 		d.Hypers = space.inherit(s.Hypers, w.Donor.Hypers, at)
+		if w.Branch {
+			d.Why, at.Step = WhyBranch, w.Donor.Step
+			w.vary(&d, policy, space, at)
+		}
 	case w.Fresh != nil:
 		d.Action, d.Parent = Restart, 0
 		d.Hypers, _ = space.Complete(*w.Fresh, pop.seed, s.Member, s.Turn)
@@ -83,17 +98,36 @@ func (w *Wish) Fulfil(pop *Population, space *Space, s Standing) Decision {
 		d.Action, d.Parent = Restart, 0
 		d.Hypers = space.inherit(s.Hypers, Hypers{}, at)
 	default:
-		h, err := w.hypers(space, s.Hypers, at)
-		if err == nil {
-			d.Hypers = h
+		op := opSet
+		if w.Branch {
+			d.Why, op = WhyBranch, opGiven
 		}
-		for name, v := range d.Hypers.All() {
-			if old, _ := s.Hypers.Get(name); old != v {
-				d.Changes = append(d.Changes, Change{Name: name, From: old, To: v, Op: opSet})
-			}
-		}
+		d.set(space, s.Hypers, w.Set, op, at)
 	}
 	return d
+}
+
+// vary makes the members of a branch differ: by what was given for them, or else by
+// the policy's explore, as after any copy.
+func (w *Wish) vary(d *Decision, policy *Policy, space *Space, at Address) {
+	if w.Given.Len() > 0 {
+		d.set(space, d.Hypers, w.Given, opGiven, at)
+		return
+	}
+	d.Hypers, d.Changes = policy.explorer().Explore(space, d.Hypers, at)
+}
+
+// set decides on hyperparameters with some values replaced, and says which differ.
+func (d *Decision) set(space *Space, own, set Hypers, op string, at Address) {
+	d.Hypers = own
+	if h, err := space.with(own, set, at); err == nil {
+		d.Hypers = h
+	}
+	for name, v := range d.Hypers.All() {
+		if old, _ := own.Get(name); old != v {
+			d.Changes = append(d.Changes, Change{Name: name, From: old, To: v, Op: op})
+		}
+	}
 }
 
 // Grow adds members without a score.

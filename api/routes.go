@@ -390,7 +390,7 @@ func (q *request) best() (any, error) {
 }
 
 func (q *request) schedule() (any, error) {
-	id, stages, err := q.source.run.Schedule(q.num("segment"))
+	id, stages, err := q.source.run.WholeSchedule(q.num("segment"))
 	if err != nil {
 		return nil, err
 	}

@@ -55,6 +55,7 @@ type Command struct {
 	Hypers  *pbt.Hypers                `json:"hypers,omitempty"`
 	Set     map[string]json.RawMessage `json:"set,omitempty"` // paths of the experiment file and their values
 	Dir     string                     `json:"dir,omitempty"`
+	Start   *bool                      `json:"start,omitempty"` // whether a branch is trained at once; not given: yes
 }
 
 // Steered is what came of a command.
@@ -67,7 +68,7 @@ type Steered struct {
 var fieldsOf = map[Verb][]string{
 	VerbPause: {"reason"}, VerbResume: {}, VerbStop: {"now"}, VerbKill: {"member*"}, VerbRestart: {"member*"},
 	VerbSet: {"member*", "hypers*"}, VerbCopy: {"member*", "segment*"}, VerbInject: {"hypers", "segment"}, VerbRetire: {"member*"},
-	VerbPin: {"segment*"}, VerbUnpin: {"segment*"}, VerbChange: {"set*"}, VerbBranch: {"segment*", "dir*", "set"},
+	VerbPin: {"segment*"}, VerbUnpin: {"segment*"}, VerbChange: {"set*"}, VerbBranch: {"segment*", "dir*", "set", "start"},
 }
 
 func verbs() []string {

@@ -35,23 +35,9 @@ func (s *Store) copy(id, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	m, encoded, err := s.readManifest(id)
+	o, err := s.readOriginal(id)
 	if err != nil {
 		return err
-	}
-	t, err := s.compareTree(id, m)
-	if err != nil {
-		return err
-	}
-	hashed, err := s.addHashes(id, m, encoded)
-	if err != nil {
-		return err
-	}
-	var before []fileEntry
-	if !hashed {
-		if before, err = s.unchanged(id, m); err != nil {
-			return err
-		}
 	}
 	part := filepath.Join(filepath.Dir(to), "."+filepath.Base(to)+".pbt-copy")
 	if err := s.disk.Mkdir(part); err != nil {
@@ -65,18 +51,13 @@ func (s *Store) copy(id, to string) (err error) {
 			err = errors.Join(err, removeTree(s.disk, part))
 		}
 	}()
-	if err := s.fill(part, id, m, t); err != nil {
+	if err := s.fill(s.disk, part, o); err != nil {
 		return err
 	}
-	if before != nil {
-		if err := s.stillUnchanged(id, m, before); err != nil {
-			return err
-		}
-	}
-	if err := writeOwn(s.disk, part, m, encoded); err != nil {
+	if err := writeOwn(s.disk, part, o.m, o.encoded); err != nil {
 		return err
 	}
-	for _, dir := range append(t.dirs, ".") {
+	for _, dir := range append(o.t.dirs, ".") {
 		if err := syncPath(s.disk, filepath.Join(part, filepath.FromSlash(dir))); err != nil {
 			return err
 		}
@@ -112,27 +93,55 @@ func (s *Store) checkTarget(to string) (occupied bool, err error) {
 	return true, nil
 }
 
-// fill makes the directories and copies the files, and notes their hashes.
-func (s *Store) fill(part, id string, m *manifest, t tree) error {
-	for _, dir := range append(slices.Clone(t.dirs), t.emptyDirs...) {
-		if err := s.disk.Mkdir(filepath.Join(part, filepath.FromSlash(dir))); err != nil {
+// original is a checkpoint that is to be copied.
+type original struct {
+	id      string
+	m       *manifest
+	encoded []byte // the manifest as it is
+	t       tree
+	before  []fileEntry // the files' stamps, if there are no hashes yet
+}
+
+func (s *Store) readOriginal(id string) (o original, err error) {
+	o.id = id
+	if o.m, o.encoded, err = s.readManifest(id); err != nil {
+		return o, err
+	}
+	if o.t, err = s.compareTree(id, o.m); err != nil {
+		return o, err
+	}
+	hashed, err := s.addHashes(id, o.m, o.encoded)
+	if err == nil && !hashed {
+		o.before, err = s.unchanged(id, o.m)
+	}
+	return o, err
+}
+
+// fill makes the directories and copies the files, to another disk perhaps. It notes
+// their hashes, and finds what was written to them meanwhile.
+func (s *Store) fill(disk Writer, part string, o original) error {
+	for _, dir := range append(slices.Clone(o.t.dirs), o.t.emptyDirs...) {
+		if err := disk.Mkdir(filepath.Join(part, filepath.FromSlash(dir))); err != nil {
 			return err
 		}
 	}
 	h := hashers.Get().(*hasher)
 	defer hashers.Put(h)
-	for i, want := range m.Files {
-		have, err := s.copyFile(h, part, id, want)
+	for i, want := range o.m.Files {
+		have, err := s.copyFile(h, disk, part, o.id, want)
 		if err != nil {
 			return err
 		}
-		m.Files[i].SHA256 = have.SHA256
+		o.m.Files[i].SHA256 = have.SHA256
 	}
-	return nil
+	if o.before == nil {
+		return nil
+	}
+	return s.stillUnchanged(o.id, o.m, o.before)
 }
 
-func (s *Store) copyFile(h *hasher, part, id string, want fileEntry) (have fileEntry, err error) {
-	out, err := s.disk.Create(filepath.Join(part, filepath.FromSlash(want.Path)))
+func (s *Store) copyFile(h *hasher, disk Writer, part, id string, want fileEntry) (have fileEntry, err error) {
+	out, err := disk.Create(filepath.Join(part, filepath.FromSlash(want.Path)))
 	if err != nil {
 		return have, err
 	}

@@ -60,6 +60,9 @@ func (e *Engine) obey(o order) error {
 		o.done <- result{err: a.Refused}
 		return nil
 	}
+	if e.machine.Spec().SaveEvery > 1 { // never back: segments at work may not be saved, and the machine knows when they must be
+		e.lazy.Store(true)
+	}
 	at := e.seq + 1
 	if o.slots > 0 {
 		e.resize(o.slots)

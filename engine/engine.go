@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
@@ -29,6 +30,7 @@ type Config struct {
 	Experiment []byte
 	Source     []byte
 	SpecOf     machine.SpecFunc
+	Branch     *Branch // what a new run begins with; nil for fresh weights
 
 	Change *machine.Change // settings that a resumed run changes; nil for none
 
@@ -90,9 +92,11 @@ type Engine struct {
 	stuck     chan *slot
 	stopping  bool   // nobody gets work any more
 	draining  string // why the run is to stop once its segments have finished; "" while it is not
+	hurried   bool   // and those that take longer than Config.Grace are given up
 	drains    chan string
-	lazy      bool // segments are saved only when the machine wants it
-	unsynced  bool // events wait for the disk
+	finishes  chan string
+	lazy      atomic.Bool // segments are saved only when the machine wants it
+	unsynced  bool        // events wait for the disk
 	syncBy    int64
 	garbage   []string // checkpoints that nobody needs, once the events say so
 	orders    chan order
@@ -145,7 +149,7 @@ func prepare(c Config) (*Engine, error) {
 	if c.Grace == 0 {
 		c.Grace = DefaultGrace
 	}
-	e := &Engine{config: c, clock: c.Clock, drains: make(chan string, 1), orders: make(chan order), finished: make(chan struct{}), most: min(MaxSlots, c.Slots+MaxMoreSlots)}
+	e := &Engine{config: c, clock: c.Clock, drains: make(chan string, 1), finishes: make(chan string, 1), orders: make(chan order), finished: make(chan struct{}), most: min(MaxSlots, c.Slots+MaxMoreSlots)}
 	if e.clock == nil {
 		e.clock = steadyClock()
 	}
@@ -215,6 +219,10 @@ func (e *Engine) start() error {
 	if err := e.openStore(); err != nil {
 		return err
 	}
+	first, err := e.firstInput()
+	if err != nil {
+		return err
+	}
 	if len(e.config.Source) > 0 {
 		if err := os.WriteFile(e.path(ExperimentFile), e.config.Source, 0o666); err != nil {
 			return fmt.Errorf("keep the experiment file: %w", err)
@@ -225,7 +233,7 @@ func (e *Engine) start() error {
 			return err
 		}
 	}
-	return e.begin(machine.Start{Experiment: e.config.Experiment, Version: e.config.Version, Source: string(e.config.Source)})
+	return e.begin(first)
 }
 
 func (e *Engine) open() error {
@@ -330,9 +338,16 @@ func (e *Engine) Machine() *machine.Machine { return e.machine }
 // Drain lets a run that is being Run finish the segments it is at, save them all,
 // and then stop; what has not finished within Config.Grace is given up, without
 // blame. It returns at once, and may be called from any goroutine, more than once.
-func (e *Engine) Drain(reason string) {
+func (e *Engine) Drain(reason string) { tell(e.drains, reason) }
+
+// Finish lets a run that is being Run finish the segments it is at, however long they
+// take, save them all, and then stop. It returns at once, and may be called from any
+// goroutine. A Drain after it hurries.
+func (e *Engine) Finish(reason string) { tell(e.finishes, reason) }
+
+func tell(c chan<- string, reason string) {
 	select {
-	case e.drains <- reason:
+	case c <- reason:
 	default: // it has been told already
 	}
 }

@@ -13,7 +13,7 @@ const syncLag = 50 * time.Millisecond
 // of them is worth more than the memory of the processes that train, which a power cut
 // takes too. The next event that is worth it, or the clock, brings them to the disk.
 func (e *Engine) mayWait() bool {
-	if !e.lazy {
+	if !e.lazy.Load() {
 		return false
 	}
 	for _, ev := range e.events {

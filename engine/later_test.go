@@ -144,7 +144,8 @@ func (d *disk) keeps(t *testing.T, c Config) {
 // What waits for the disk waits for a moment only, also when nothing follows.
 func TestLater_TheClockBringsItToTheDisk(t *testing.T) {
 	now := int64(1)
-	e := &Engine{lazy: true, clock: func() int64 { return now }}
+	e := &Engine{clock: func() int64 { return now }}
+	e.lazy.Store(true)
 	held := machine.Event{Body: &machine.Finished{}}
 	for range 3 {
 		if e.events = []machine.Event{held}; !e.mayWait() {
@@ -166,7 +167,8 @@ func TestLater_TheClockBringsItToTheDisk(t *testing.T) {
 			t.Errorf("%T waits for the disk", worth)
 		}
 	}
-	if e.lazy, e.events = false, []machine.Event{held}; e.mayWait() {
+	e.lazy.Store(false)
+	if e.events = []machine.Event{held}; e.mayWait() {
 		t.Error("it waits though every ready point is saved")
 	}
 }

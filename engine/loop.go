@@ -60,9 +60,13 @@ func (e *Engine) serve(ctx context.Context) error {
 			if err := e.obey(o); err != nil {
 				return err
 			}
+		case reason := <-e.finishes:
+			e.startFinish(reason)
 		case reason := <-e.drains:
-			e.startDrain(reason)
-			grace = time.After(e.config.Grace)
+			if !e.hurried {
+				e.startDrain(reason)
+				grace = time.After(e.config.Grace)
+			}
 		case <-grace:
 			return nil
 		case <-timer.C:
@@ -174,7 +178,7 @@ func (e *Engine) assign() []assignment {
 		task := e.handle(machine.Ask{Worker: s.name, Member: s.member, Holds: s.holds, Others: len(waiting) - k - 1}).Task
 		if task == nil {
 			e.parked = append(e.parked, s)
-			if e.lazy { // the next one may hold weights that wait for it
+			if e.lazy.Load() { // the next one may hold weights that wait for it
 				continue
 			}
 			e.parked = append(e.parked, waiting[k+1:]...)
@@ -184,7 +188,7 @@ func (e *Engine) assign() []assignment {
 		var ctx context.Context
 		ctx, s.cancel = context.WithCancelCause(context.Background())
 		s.stop = make(chan struct{})
-		out = append(out, assignment{s, job{ctx, task, s.stop}})
+		out = append(out, assignment{s, job{ctx, task, s.stop, e.machine.Spec().Policy.ExploreAlways}})
 	}
 	return out
 }
@@ -266,12 +270,18 @@ func (e *Engine) discardUnused(batch []message) {
 	}
 }
 
-// startDrain asks everybody to finish, and gives out no more work.
-func (e *Engine) startDrain(reason string) {
-	if e.draining != "" {
-		return
+// startFinish gives out no more work.
+func (e *Engine) startFinish(reason string) {
+	if e.draining == "" {
+		e.draining, e.stopping, e.parked = reason, true, nil
 	}
-	e.draining, e.stopping, e.parked = reason, true, nil
+}
+
+// startDrain asks everybody to finish soon, too.
+func (e *Engine) startDrain(reason string) {
+	e.draining = "" // this is the reason now
+	e.startFinish(reason)
+	e.hurried = true
 	for _, s := range e.slots {
 		if s.stop != nil {
 			close(s.stop)
@@ -319,9 +329,18 @@ func (e *Engine) farewell(ctx context.Context) error {
 	} else if e.draining != "" {
 		reason = e.draining
 	} else if ctx.Err() != nil {
-		reason = "interrupted"
+		reason = whyEnded(ctx)
 	}
 	return e.bow(reason)
+}
+
+// whyEnded is what the journal says of a context that has ended: what its owner says, or
+// that the run was interrupted.
+func whyEnded(ctx context.Context) string {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ctx.Err()) {
+		return cause.Error()
+	}
+	return "interrupted"
 }
 
 // bow is a sitting's last word.

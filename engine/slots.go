@@ -46,13 +46,15 @@ type job struct {
 	ctx  context.Context
 	task *machine.Task
 	stop chan struct{}
+
+	varies bool // the policy explores at every ready point
 }
 
 // errCalledOff ends a trainer's context when its lease is over.
 var errCalledOff = errors.New("the segment took longer than its timeout")
 
 func (e *Engine) startSlots() {
-	e.lazy = e.machine.Spec().SaveEvery > 1
+	e.lazy.Store(e.machine.Spec().SaveEvery > 1)
 	// A slot has two messages on their way at most, a report and what went wrong
 	// when it closed, so nobody ever waits to send.
 	most := e.most + maxAbandoned + 1
@@ -130,9 +132,9 @@ func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error
 	work := trainer.Job{
 		Segment: trainer.Segment{Member: t.Member, ID: t.Segment, From: t.From, Steps: t.Steps, Hypers: t.Hypers, Seed: t.Seed},
 		Lease:   t.Lease, Parent: t.Parent, Save: staged, Name: t.Save, WeightSeed: t.WeightSeed,
-		Stop: j.stop, Grace: e.config.Grace, Progress: e.config.Progress,
+		Varies: j.varies, Stop: j.stop, Grace: e.config.Grace, Progress: e.config.Progress,
 	}
-	if e.lazy {
+	if e.lazy.Load() {
 		work.Wanted = func(r trainer.Result) bool { spared = !e.wanted(s, j, &r); return !spared }
 	}
 	if t.Load != "" {

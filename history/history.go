@@ -15,6 +15,7 @@ import (
 // History is one run, read to the end of its journal.
 type History struct {
 	Started  machine.RunStarted
+	Began    int64 // when that was, Unix nanoseconds
 	Goal     pbt.Goal
 	Tree     pbt.Tree
 	Best     int64 // segment of the best finished outcome, 0 for none
@@ -57,7 +58,7 @@ func (h *History) add(at int64, body machine.Body, specOf machine.SpecFunc) erro
 		if err != nil {
 			return err
 		}
-		h.Started, h.Goal = *e, spec.Goal
+		h.Started, h.Began, h.Goal = *e, at, spec.Goal
 	case *machine.Decided:
 		return h.decided(e)
 	case *machine.Leased:
@@ -208,6 +209,13 @@ func (h *History) Record(segment int64) (r pbt.Record, member int, err error) {
 	return pbt.Record{
 		Segment: segment, Score: f.Score, Samples: samples, Step: f.Step, Hypers: n.Hypers, Saved: f.Checkpoint.ID != "",
 	}, n.Member, nil
+}
+
+// Schedule is the hyperparameters along a segment's ancestry, from fresh weights on: of a
+// branch, those of the run that it comes from are the first.
+func (h *History) Schedule(segment int64) ([]pbt.Stage, error) {
+	stages, err := h.Tree.Schedule(segment)
+	return h.Started.Schedule(stages), err
 }
 
 // Choose returns the segment a user named, or the best one for 0.

@@ -31,7 +31,7 @@ func (m *Machine) Apply(e Event) error {
 	m.now = e.At
 	switch b := e.Body.(type) {
 	case *RunStarted:
-		m.phase, m.openedAt = PhaseRunning, e.At
+		m.phase, m.openedAt, m.origin = PhaseRunning, e.At, b.Origin
 		return nil
 	case *Opened:
 		m.applyOpened(before, e.At)
@@ -123,6 +123,9 @@ func (m *Machine) applySpec(b *SpecChanged) error {
 }
 
 func (m *Machine) applyDecided(_ int64, b *Decided) error {
+	if b.Decision.Why == pbt.WhyBranch && b.Decision.Action == pbt.Begin {
+		return m.applyBranch(b)
+	}
 	mem := &m.members[b.Member]
 	if b.Segment != m.segments+1 {
 		return fmt.Errorf("segment %d follows segment %d", b.Segment, m.segments)
@@ -204,7 +207,7 @@ func (m *Machine) adopt(i int, d *pbt.Decision) error {
 		return errors.New("a copy names no donor")
 	}
 	r, ok := m.pop.Record(d.Rival.Member)
-	if w := m.members[i].wish; d.Why == pbt.WhySteered && w != nil && w.Donor != nil {
+	if w := m.members[i].wish; (d.Why == pbt.WhySteered || d.Why == pbt.WhyBranch) && w != nil && w.Donor != nil {
 		r, ok = *w.Donor, true
 	}
 	if !ok || r.Segment != d.Rival.Segment {
@@ -269,6 +272,9 @@ func (m *Machine) endLease(i int, id int64) error {
 
 func (m *Machine) applyFinished(at int64, b *Finished) error {
 	mem := &m.members[b.Member]
+	if m.imports(b) {
+		return m.applyImported(at, b)
+	}
 	worker := mem.lease.worker
 	if err := m.endLease(b.Member, b.Lease); err != nil {
 		return err

@@ -114,7 +114,7 @@ func (m *Machine) Decision(i int) (d pbt.Decision, ok bool) {
 	mem := &m.members[i]
 	if mem.wish != nil && holds(LawSteered) {
 		s := pbt.Standing{Member: i, Turn: mem.nextTurn(), Segment: mem.weights(), Hypers: mem.plan.hypers}
-		return mem.wish.Fulfil(m.pop, m.space, s), true
+		return mem.wish.Fulfil(&m.spec.Policy, m.pop, m.space, s), true
 	}
 	if mem.plan.segment == 0 { // it found no budget left at the start, and now there is more
 		d, err := m.begin(i)

@@ -59,6 +59,7 @@ type RunStarted struct {
 	Seed       uint64          `json:"seed"`             // repeated from the experiment, for people
 	Version    string          `json:"version"`          // of pbt
 	Source     string          `json:"source,omitempty"` // the experiment file as the user wrote it
+	Origin     *Origin         `json:"origin,omitempty"` // of a branch: where its first weights come from
 }
 
 // Opened says that a process has taken the run. It ends every lease handed out

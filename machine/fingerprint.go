@@ -86,7 +86,11 @@ func (m *Machine) appendMember(b []byte, i int) []byte {
 	}
 	if w := mem.wish; w != nil {
 		text, _ := json.Marshal(steered(i, w, "")) // an event always marshals
-		b = append(append(append(b, " wish "...), text...), '\n')
+		b = append(append(b, " wish "...), text...)
+		if w.Branch {
+			b = w.Given.AppendJSON(append(b, " branch "...))
+		}
+		b = append(b, '\n')
 	}
 	if mem.lastFailure != "" {
 		b = append(strconv.AppendQuote(append(b, " failure "...), mem.lastFailure), '\n')

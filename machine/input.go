@@ -11,6 +11,7 @@ type Start struct {
 	Experiment []byte
 	Version    string
 	Source     string
+	Branch     *Branch // the record of another run that it begins with; nil for fresh weights
 }
 
 // Open takes over a run that exists, new or old.

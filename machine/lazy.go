@@ -67,6 +67,8 @@ func (m *Machine) wantsSave(q Scored) bool {
 	switch {
 	case m.spec.Budget.Grant(m.spec.Segment, mem.spent+mem.plan.steps, m.spent+mem.plan.steps, m.promised-mem.plan.steps) == 0:
 		return true // its last
+	case mem.wish != nil:
+		return true // a person's wish may take another process
 	case m.spec.Budget.Reached(m.spec.Goal, q.Score):
 		return true
 	}

@@ -59,6 +59,7 @@ type Machine struct {
 	due      int64 // soft: no lease ends by itself before
 	batch    []int // scratch
 	plans    []planned
+	origin   *Origin // of a branch; nil for fresh weights
 
 	counts Counts
 	out    []Event
@@ -228,7 +229,11 @@ func (m *Machine) start(now int64, in Start) error {
 	if m.phase != PhaseNew {
 		return errors.New("the run has started already")
 	}
-	m.emit(now, &RunStarted{Experiment: in.Experiment, Seed: m.spec.Seed, Version: in.Version, Source: in.Source})
+	started := &RunStarted{Experiment: in.Experiment, Seed: m.spec.Seed, Version: in.Version, Source: in.Source}
+	if in.Branch != nil {
+		return m.branch(now, started, in.Branch)
+	}
+	m.emit(now, started)
 	for i := range m.members {
 		d, err := m.begin(i)
 		if err != nil {

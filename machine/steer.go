@@ -277,6 +277,11 @@ func (e *Steered) asWish() *pbt.Wish {
 
 // check guards a replay against events that nobody has written.
 func (e *Steered) check() error {
+	switch e.Verb {
+	case VerbSet, VerbCopy, VerbFresh, VerbRestart:
+	default:
+		return fmt.Errorf("there is no wish %q", e.Verb)
+	}
 	if (e.Verb == VerbCopy) != (e.Donor != nil) || (e.Verb == VerbSet || e.Verb == VerbFresh) != (e.Hypers != nil) {
 		return fmt.Errorf("a wish %q lacks what it needs", e.Verb)
 	}

@@ -45,10 +45,14 @@ func (b *book) decide(i int) (pbt.Decision, bool) {
 
 func (b *book) decided(at int64, e *machine.Decided) {
 	p, d := &b.members[e.Member], &e.Decision
+	if d.Why == pbt.WhyBranch && d.Action == pbt.Begin {
+		b.began(e)
+		return
+	}
 	b.passBarrier(at, e.Member)
 	b.checkPlan(e)
 	switch mine, ok := b.decide(e.Member); {
-	case p.wish != nil || d.Why == pbt.WhySteered:
+	case p.wish != nil || d.Why == pbt.WhySteered || d.Why == pbt.WhyBranch:
 		b.checkFulfilled(e)
 	case !ok:
 		b.w.violate(LawPopulation, "member %d goes on, and cannot", e.Member)
@@ -158,7 +162,7 @@ func (b *book) checkDonor(e *machine.Decided) {
 	s := b.segment(r.Segment)
 	record, ok := b.pop.Record(r.Member)
 	switch {
-	case e.Decision.Why == pbt.WhySteered && s != nil && s.outcome != nil:
+	case (e.Decision.Why == pbt.WhySteered || e.Decision.Why == pbt.WhyBranch) && s != nil && s.outcome != nil:
 		return // a person chooses among all outcomes
 	case s == nil || s.outcome == nil || !ok || record.Segment != r.Segment:
 		b.w.violate(LawDonorRecord, "segment %d copies segment %d, which member %d does not stand with", e.Segment, r.Segment, r.Member)
@@ -238,6 +242,10 @@ func (b *book) checkLeaving() {
 }
 
 func (b *book) finished(at int64, e *machine.Finished) {
+	if e.Lease == 0 && e.Segment == 1 {
+		b.imported(at, e)
+		return
+	}
 	if !b.reported("finished", e.Member, e.Segment, e.Lease) {
 		return
 	}

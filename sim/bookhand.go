@@ -182,11 +182,13 @@ func (b *book) checkPeers(e *machine.Decided) {
 func (b *book) checkFulfilled(e *machine.Decided) {
 	p, d := &b.members[e.Member], &e.Decision
 	w := p.wish
-	if w == nil || d.Why != pbt.WhySteered {
+	if w == nil || d.Why != pbt.WhySteered && !w.Branch || w.Branch && d.Why != pbt.WhyBranch {
 		b.w.violate(LawSteered, "segment %d of member %d is decided because of %q; by the book somebody has a wish: %t", e.Segment, e.Member, d.Why, w != nil)
 		return
 	}
-	b.w.tally.Steered++
+	if !w.Branch {
+		b.w.tally.Steered++
+	}
 	wrong := func(what string) {
 		b.w.violate(LawSteered, "segment %d of member %d is not as somebody wishes: %s (%s from segment %d with %s)", e.Segment, e.Member, what, d.Action, e.Parent, e.Hypers)
 	}
@@ -270,6 +272,10 @@ func (b *book) checkCopied(e *machine.Decided, w *pbt.Wish, wrong func(string)) 
 	}
 	if r := d.Rival; r.Member != s.member || r.Segment != e.Parent || !sameScore(r.Score, s.outcome.Score) || r.Step != s.outcome.Step {
 		wrong("it names another donor")
+	}
+	if w.Branch {
+		b.checkVaried(e, w, wrong)
+		return
 	}
 	for name, v := range e.Hypers.All() {
 		from := s.hypers

@@ -62,7 +62,10 @@ func (w *world) start() {
 	w.coord = c
 	if len(w.journal.rows) == 0 {
 		c.m = w.machine()
-		c.handle(machine.Start{Experiment: experiment(0), Version: "sim"})
+		if a := c.handle(w.begin()); a.Refused != nil {
+			w.violate(LawReplay, "the run cannot begin: %v", a.Refused)
+			return
+		}
 		c.begin(nil)
 		return
 	}

@@ -22,6 +22,7 @@ const (
 	faultSaving = "saving" // workers save what they need not, and do not save what they are told to
 	faultEvict  = "evict"  // trainers are told from outside to go away
 	faultSteer  = "steer"  // somebody steers the run while it goes on, with sense and without
+	faultBranch = "branch" // the run begins with a segment of another
 )
 
 // FaultNames lists the families of faults. "all" stands for every one, "none" for
@@ -29,7 +30,7 @@ const (
 func FaultNames() []string {
 	return []string{
 		faultCrash, faultStop, faultNet, faultDeath, faultSlow, faultTrain, faultScore, faultClock, faultDisk, faultChange,
-		faultMemory, faultSaving, faultEvict, faultSteer,
+		faultMemory, faultSaving, faultEvict, faultSteer, faultBranch,
 	}
 }
 
@@ -182,6 +183,7 @@ type Tally struct {
 	Reset      int64 `json:"reset"`     // changes of settings while the run goes on
 	Replaced   int64 `json:"replaced"`  // planned segments that a wish has taken back
 	Senseless  int64 `json:"senseless"` // what was said by hand and refused
+	Branched   int64 `json:"branched"`  // runs that began with a segment of another
 }
 
 func (t *Tally) add(o Tally) {
@@ -197,5 +199,6 @@ func (t *Tally) fields() []*int64 {
 		&t.NotFinite, &t.ClockJumps, &t.DiskFull, &t.Pauses, &t.Changes, &t.Copies, &t.Repairs, &t.Restarts, &t.Deleted, &t.Zombies,
 		&t.Unsaved, &t.InMemory, &t.Spared, &t.RolledBack, &t.Forgotten, &t.Ignored, &t.Evicted,
 		&t.Steered, &t.Added, &t.Retired, &t.Killed, &t.Pinned, &t.Held, &t.Resumed, &t.Reset, &t.Replaced, &t.Senseless,
+		&t.Branched,
 	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt"
@@ -21,8 +22,9 @@ type plan struct {
 	spec     machine.Spec
 	faults   faults
 	model    model
-	constant bool // the trainer stays as it is: nobody ever mends it
-	memory   bool // workers keep the weights of the last segment that they trained, and ask whether to save them
+	constant bool    // the trainer stays as it is: nobody ever mends it
+	branch   *branch // what the run begins with; nil: fresh weights
+	memory   bool    // workers keep the weights of the last segment that they trained, and ask whether to save them
 }
 
 // drawPlan draws a whole plan. Sizes that are not 0 are given; leaving them to
@@ -47,6 +49,9 @@ func drawPlan(seed uint64, names []string, members, workers int) plan {
 	saving := newDice(seed, "saving")
 	p.spec.SaveEvery = drawSaving(saving)
 	p.memory = p.spec.SaveEvery > 1 || saving.yes(0.5)
+	if branching := newDice(seed, "branch"); slices.Contains(names, faultBranch) && branching.yes(0.25) {
+		p.branch = drawBranch(branching, &p)
+	}
 	return p
 }
 

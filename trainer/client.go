@@ -295,7 +295,8 @@ func (t *turn) run(held memory, res *Result) error {
 
 // save has the weights saved, or not.
 func (t *turn) save(res *Result, start time.Time) error {
-	if res.Saved = t.job.wanted(res); !res.Saved {
+	res.Saved = t.job.Varies && len(t.hello.RestartOn) > 0 || t.job.wanted(res)
+	if !res.Saved {
 		if err := t.send(&protocol.Skip{Lease: t.job.Lease}); err != nil {
 			return t.gone(err)
 		}

@@ -86,6 +86,18 @@ func TestClient_RestartsOnWhatCannotChange(t *testing.T) {
 	}
 }
 
+// A program that needs a new process for other hyperparameters saves where those may
+// change without a copy: its weights would be lost with it.
+func TestClient_SavesWhereItMayHaveToRestart(t *testing.T) {
+	t.Parallel()
+	spare := func(j *trainer.Job) { j.Varies, j.Wanted = true, func(trainer.Result) bool { return false } }
+	s := play(t, `greet restart_on=["n"]; serve`)
+	s.good(0, spare)
+	s.good(1, spare, func(j *trainer.Job) { j.Hypers = fourHypers.With("n", pbt.Int(4)) })
+	s.Close()
+	s.heard("start; welcome; segment 1 fresh; save; exit; start; welcome; segment 2 load segment-1; save; exit")
+}
+
 func TestClient_WhatIsInForceMustBeWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
 	for change, says := range map[string]string{

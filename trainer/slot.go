@@ -32,6 +32,9 @@ type Job struct {
 	// Wanted tells, once the segment is evaluated, whether its weights must be saved;
 	// nil means that they must. It is given what is known of the result by then.
 	Wanted func(Result) bool
+	// Varies says that the member may go on from here under other hyperparameters: a
+	// trainer that needs a new process for that must save.
+	Varies bool
 	// Stop is closed when the run is to stop soon: finish the segment if Grace allows
 	// it, else give it up with ErrPreempted. It may be nil.
 	Stop  <-chan struct{}

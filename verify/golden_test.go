@@ -19,15 +19,18 @@ import (
 // Runs of every version that was ever released are opened, verified and gone on
 // with by this one. Never change a directory in testdata: add one.
 func TestRunsOfEarlierVersionsGoOn(t *testing.T) {
-	for _, version := range []string{"v1"} {
+	for version, decisions := range map[string][2]int64{
+		"v1":        {90, 110},
+		"v1-branch": {76, 136}, // begins with a segment of v1, and was steered in every way
+	} {
 		t.Run(version, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", version))); err != nil {
 				t.Fatal(err)
 			}
-			verifyRun(t, dir, 90, 5)
+			verifyRun(t, dir, decisions[0], 5)
 			trainOn(t, dir)
-			verifyRun(t, dir, 110, 5)
+			verifyRun(t, dir, decisions[1], 5)
 		})
 	}
 }

@@ -137,6 +137,9 @@ func (v *verifier) decided(seq int64, e *machine.Decided) {
 
 func (v *verifier) again(e *machine.Decided) (pbt.Decision, error) {
 	spec := v.machine.Spec()
+	if e.Decision.Action == pbt.Begin && e.Decision.Why == pbt.WhyBranch {
+		return v.origin(e)
+	}
 	if e.Decision.Action == pbt.Begin {
 		var given pbt.Hypers
 		if e.Member < len(spec.Initial) {
@@ -151,8 +154,24 @@ func (v *verifier) again(e *machine.Decided) (pbt.Decision, error) {
 	return d, nil
 }
 
+// origin is the decision that a branch begins with: it takes the record that its
+// first event names, which `pbt verify` cannot ask the other run for.
+func (v *verifier) origin(e *machine.Decided) (pbt.Decision, error) {
+	o := v.machine.Origin()
+	if o == nil {
+		return pbt.Decision{}, errors.New("that the run begins with a segment of another, which it does not name")
+	}
+	if n := len(o.Stages); n > 0 && o.Stages[n-1].To != e.From {
+		return pbt.Decision{}, fmt.Errorf("a start at step %d, and the schedule before it ends at step %d", e.From, o.Stages[n-1].To)
+	}
+	return machine.OriginDecision(o, e.Decision.Score, e.Hypers), v.machine.Spec().Space.Check(e.Hypers)
+}
+
 // planned checks what the event adds to the decision: which stretch is to be trained.
 func (v *verifier) planned(e *machine.Decided) string {
+	if e.Decision.Action == pbt.Begin && e.Decision.Why == pbt.WhyBranch {
+		return "" // Apply has an eye on it
+	}
 	spec, m := v.machine.Spec(), v.machine.Member(e.Member)
 	from := int64(0)
 	switch {

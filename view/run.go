@@ -345,7 +345,10 @@ func (r *Run) noteFinished(e *read, b *machine.Finished) {
 	for part, ns := range e.times {
 		r.sums[part] += seconds(ns)
 	}
-	if r.recent = append(r.recent, outcome{e.row.At, s.steps, e.row.At - s.leased}); len(r.recent) > 2*maxRecent {
+	if s.leased != 0 { // else a branch begins with it: nobody has trained it
+		r.recent = append(r.recent, outcome{e.row.At, s.steps, e.row.At - s.leased})
+	}
+	if len(r.recent) > 2*maxRecent {
 		r.recent = append(r.recent[:0], r.recent[maxRecent:]...)
 	}
 	if s.scored() {

@@ -263,7 +263,7 @@ func (r *Run) fill(j *journal.Journal, v *Segment, from sources) error {
 	})
 }
 
-// Schedule is the hyperparameters along a segment's ancestry, oldest first; of the
+// Schedule is the hyperparameters along a segment's ancestry in this run, oldest first; of the
 // best outcome's for 0.
 func (r *Run) Schedule(id int64) (int64, []pbt.Stage, error) {
 	r.mu.RLock()
@@ -283,6 +283,15 @@ func (r *Run) Schedule(id int64) (int64, []pbt.Stage, error) {
 		stages[i] = pbt.Stage{From: s.from, To: s.end(), Hypers: s.hypers, Segment: at, Member: int(s.member)}
 	}
 	return id, stages, nil
+}
+
+// WholeSchedule is Schedule from fresh weights on: of a branch, what the run did that it
+// comes from is the first.
+func (r *Run) WholeSchedule(id int64) (int64, []pbt.Stage, error) {
+	id, stages, err := r.Schedule(id)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return id, r.started.Schedule(stages), err
 }
 
 // Worker is the slot that a segment was trained on last, "" for none yet.

@@ -27,6 +27,7 @@ type explanation struct {
 	Draws    draws             `json:"draws"`             // where the random numbers come from
 	Outcome  json.RawMessage   `json:"outcome,omitempty"` // as the journal has it
 	Failures []history.Failure `json:"failures,omitempty"`
+	Origin   *machine.Origin   `json:"origin,omitempty"` // of the segment that a branch begins with
 
 	finished *machine.Finished
 }
@@ -90,6 +91,9 @@ func explain(h *history.History, id int64) (*explanation, error) {
 			return nil, err
 		}
 	}
+	if d.Decision.Action == pbt.Begin && d.Decision.Why == pbt.WhyBranch {
+		x.Origin = h.Started.Origin
+	}
 	for before := id - 1; before >= 1; before-- {
 		if n, err := h.Tree.Node(before); err == nil && n.Member == d.Member {
 			x.Before = &n.Hypers
@@ -107,7 +111,10 @@ func explain(h *history.History, id int64) (*explanation, error) {
 func (x *explanation) print(w io.Writer) error {
 	fmt.Fprintf(w, "segment %d of member %d (its turn %d), steps %d to %d\n\n  %s\n\n", x.Segment, x.Member, x.Draws.Turn, x.From, x.From+x.Steps, clean(x.Say))
 	start := "fresh weights"
-	if x.Parent != 0 {
+	switch {
+	case x.Origin != nil:
+		start = fmt.Sprintf("the weights of segment %d of member %d in %s", x.Origin.Segment, x.Origin.Member, clean(x.Origin.Dir))
+	case x.Parent != 0:
 		start = fmt.Sprintf("the weights of segment %d", x.Parent)
 	}
 	fmt.Fprintf(w, "starts from      %s\nhyperparameters  %s\n", start, clean(x.Hypers.String()))

@@ -16,7 +16,7 @@ const (
 
 // groupOf is each command's group; the commands that steer have their own.
 var groupOf = map[string]string{
-	"init": groupTrain, "check": groupTrain, "run": groupTrain, "resume": groupTrain, "replay": groupTrain,
+	"init": groupTrain, "check": groupTrain, "run": groupTrain, "resume": groupTrain, "replay": groupTrain, "branch": groupTrain,
 	"status": groupLook, "watch": groupLook, "serve": groupLook, "report": groupLook, "best": groupLook, "schedule": groupLook,
 	"lineage": groupLook, "explain": groupLook, "events": groupLook, "export": groupLook,
 	"verify": groupCheck, "sim": groupCheck, "schema": groupCheck, "version": groupCheck,

@@ -131,6 +131,9 @@ func (f *forest) writeStretch(w io.Writer, id int64, depth int) int64 {
 	if a.Copied {
 		how = fmt.Sprintf(" copied segment %d", a.Parent)
 	}
+	if o := f.Started.Origin; o != nil && a.ID == 1 {
+		how = fmt.Sprintf(" from segment %d of %s", o.Segment, clean(o.Run))
+	}
 	if n > 1 {
 		which = fmt.Sprintf("%d segments, %d … %d", n, a.ID, b.ID)
 	}

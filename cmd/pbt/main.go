@@ -59,11 +59,11 @@ func run(args []string) int {
 
 // stopsInOrder are the commands that look at their context. The others are stopped
 // by Ctrl-C as any program is: they have nothing to lose.
-var stopsInOrder = map[string]bool{"run": true, "resume": true, "replay": true, "events": true, "sim": true, "check": true, "serve": true, "export": true}
+var stopsInOrder = map[string]bool{"run": true, "resume": true, "replay": true, "branch": true, "events": true, "sim": true, "check": true, "serve": true, "export": true}
 
 // drains are the commands that SIGTERM, which those send who take a machine away,
 // lets finish what they are at.
-var drains = map[string]bool{"run": true, "resume": true, "replay": true}
+var drains = map[string]bool{"run": true, "resume": true, "replay": true, "branch": true}
 
 func exitCode(err error) int {
 	var usage usageError
@@ -123,7 +123,7 @@ Exit codes: 0 done, 1 failed, 2 bad use or bad experiment file, 130 interrupted.
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newInit(), newCheck(), newRun(), newResume(), newReplay(),
+		newInit(), newCheck(), newRun(), newResume(), newReplay(), newBranch(),
 		newWatch(), newStatus(), newServe(), newReport(), newBest(), newSchedule(), newLineage(), newExplain(), newEvents(), newExport(),
 		newVerify(), newSim(), newSchema(), newVersion(),
 	)

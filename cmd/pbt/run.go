@@ -175,7 +175,10 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 		return errors.Join(err, e.Close())
 	}
 	show.begin(f.dir, e.Machine())
-	if err := f.web.begin(cmd, show); err != nil {
+	ctx, stop := context.WithCancelCause(cmd.Context())
+	defer stop(nil)
+	f.web.steerer.begin(f.dir, e, f.exp, stop)
+	if err := f.web.begin(cmd, f.dir, show); err != nil {
 		show.end()
 		return errors.Join(err, e.Close(), f.web.end())
 	}
@@ -191,9 +194,6 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 		case <-over:
 		}
 	}()
-	ctx, stop := context.WithCancelCause(cmd.Context())
-	defer stop(nil)
-	f.web.steerer.begin(e, f.exp, stop)
 	f.view.begin(cmd, f.dir, f.web.link(), &f.web.steerer, show)
 	defer f.view.end() // also if this panics: the terminal is the user's
 	phase, err := e.Run(ctx)
@@ -202,6 +202,7 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 	err = errors.Join(err, f.web.end())
 	show.end()
 	f.sinks.end(cmd.ErrOrStderr(), f.dir)
+	f.web.steerer.leave(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -295,6 +296,9 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 	if _, live, err := journal.OwnerOf(f.dir); err == nil && live && len(f.sets) == 0 {
 		// Paused by hand, it waits in its process; if not, opening it says who has it.
 		if done, err := askRun(f.dir, api.Command{Verb: api.VerbResume}); err == nil {
+			if f.asJSON {
+				return printJSON(cmd, done)
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), clean(done.Say))
 			return nil
 		}

@@ -54,7 +54,7 @@ func readSchedule(dir string, segment int64) ([]pbt.Stage, error) {
 	if segment, err = h.Choose(segment); err != nil {
 		return nil, err
 	}
-	return h.Tree.Schedule(segment)
+	return h.Schedule(segment)
 }
 
 var scheduleFormats = map[string]func(io.Writer, []pbt.Stage) error{
@@ -64,13 +64,21 @@ var scheduleFormats = map[string]func(io.Writer, []pbt.Stage) error{
 func scheduleTable(w io.Writer, stages []pbt.Stage) error {
 	names := view.HyperNames(stages)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	stages = pbt.Compact(stages)
+	branched := stages[0].Run != "" // its first stretches are another run's
 	fmt.Fprint(t, "from\tto\tmember\tsegment\t")
+	if branched {
+		fmt.Fprint(t, "of\t")
+	}
 	for _, name := range names {
 		fmt.Fprintf(t, "%s\t", clean(name))
 	}
 	fmt.Fprintln(t)
-	for _, s := range pbt.Compact(stages) {
+	for _, s := range stages {
 		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t", s.From, s.To, s.Member, s.Segment)
+		if branched {
+			fmt.Fprintf(t, "%s\t", clean(s.Run))
+		}
 		for _, name := range names {
 			text := ""
 			if v, ok := s.Hypers.Get(name); ok {

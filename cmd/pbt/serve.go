@@ -149,7 +149,8 @@ type runWebFlags struct {
 	none bool
 	live *api.Source
 	steerer
-	dash *dashboard
+	dash  *dashboard
+	noted string // the file that tells where this process listens
 }
 
 func (f *runWebFlags) add(c *cobra.Command) {
@@ -174,7 +175,6 @@ func (f *runWebFlags) observe(c *engine.Config) {
 	if f.none {
 		return
 	}
-	f.dir = c.Dir
 	f.live = api.Live(c.Dir, &f.steerer)
 	before := c.Observe
 	c.Observe = func(v engine.View) {
@@ -188,24 +188,25 @@ func (f *runWebFlags) observe(c *engine.Config) {
 
 // begin serves the run, and tells the link. Where nobody has asked for an address,
 // training goes on without a dashboard.
-func (f *runWebFlags) begin(cmd *cobra.Command, show *progress) error {
+func (f *runWebFlags) begin(cmd *cobra.Command, dir string, show *progress) error {
 	if f.none {
-		return nil
+		return f.note(dir, serverNote{PID: os.Getpid()})
 	}
 	w := cmd.ErrOrStderr()
 	dash, err := f.open(w)
 	if err != nil && !cmd.Flags().Changed("listen") && !errors.As(err, new(usageError)) {
 		fmt.Fprintf(w, "pbt: there is no dashboard: %v\n", err)
-		return nil
+		return f.note(dir, serverNote{PID: os.Getpid()})
 	}
 	if err != nil {
 		return err
 	}
 	f.dash = dash
-	if err := noteServer(f.dir, serverNote{URL: dash.base, Token: dash.token, PID: os.Getpid()}); err != nil {
-		return fmt.Errorf("write down where this process listens: %w", err)
+	if err := f.note(dir, serverNote{URL: dash.base, Token: dash.token, PID: os.Getpid()}); err != nil {
+		return err
 	}
 	show.tellLink(dash.link)
+	f.steerer.show = func(dir string) { _ = dash.server.Add(api.Open(dir)) } // or it is not served: there are too many
 	return dash.server.Add(f.live)
 }
 
@@ -217,8 +218,20 @@ func (f *runWebFlags) link() string {
 	return f.dash.link
 }
 
+// note writes down where to find this process, until end.
+func (f *runWebFlags) note(dir string, n serverNote) error {
+	f.noted = filepath.Join(dir, serverFile)
+	if err := noteServer(dir, n); err != nil {
+		return fmt.Errorf("write down where this process listens: %w", err)
+	}
+	return nil
+}
+
 // end lets those who look on see the last events, and stops serving.
 func (f *runWebFlags) end() error {
+	if f.noted != "" {
+		_ = os.Remove(f.noted) // nobody who finds it gets an answer
+	}
 	if f.live == nil {
 		return nil
 	}
@@ -226,7 +239,6 @@ func (f *runWebFlags) end() error {
 	if f.dash == nil {
 		return f.live.Close()
 	}
-	_ = os.Remove(filepath.Join(f.dir, serverFile)) // nobody who finds it gets an answer
 	return f.dash.close()
 }
 

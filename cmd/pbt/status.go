@@ -27,6 +27,7 @@ type statusReport struct {
 	WorkedS  float64              `json:"worked_s"`
 	Bytes    int64                `json:"checkpoint_bytes"`
 	Best     *bestRecord          `json:"best"`
+	Origin   *machine.Origin      `json:"origin,omitempty"` // of a branch
 }
 
 type segmentCounts struct {
@@ -69,7 +70,7 @@ func makeStatus(m *machine.Machine, owner journal.Owner, alive bool) statusRepor
 		State: string(phase), Reason: reason, Exploits: n.Copies, Repairs: n.Repairs, Restarts: n.Restarts,
 		Lost: n.Lost, Refused: n.Refused, Spent: m.Spent(), WorkedS: m.Worked(m.LastEvent()).Seconds(), Bytes: m.CheckpointBytes(),
 		Segments: segmentCounts{Finished: n.Finished, Failed: n.Failed, Running: m.Running(), Waiting: m.Waiting()},
-		Members:  make([]machine.MemberView, m.Members()),
+		Members:  make([]machine.MemberView, m.Members()), Origin: m.Origin(),
 	}
 	if alive {
 		s.Owner = &owner
@@ -97,6 +98,9 @@ func (s *statusReport) print(w io.Writer) error {
 	}
 	if s.Owner != nil {
 		fmt.Fprintf(w, " (%s)", clean(s.Owner.String()))
+	}
+	if s.Origin != nil {
+		fmt.Fprintf(w, "\na branch of %s, segment %d", clean(s.Origin.Dir), s.Origin.Segment)
 	}
 	fmt.Fprintf(w, "\n%d segments finished, %d running, %d failed attempts; %d copies, %d repairs, %d restarts; %d steps trained in %.1f s\n\n",
 		s.Segments.Finished, s.Segments.Running, s.Segments.Failed, s.Exploits, s.Repairs, s.Restarts, s.Spent, s.WorkedS)

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -184,10 +185,11 @@ func askRun(dir string, c api.Command) (api.Steered, error) {
 	if err := send(client, note, http.MethodGet, "/api/v1/runs", nil, &runs); err != nil {
 		return done, err
 	}
-	if len(runs.Runs) != 1 {
-		return done, fmt.Errorf("the process of %s serves %d runs", dir, len(runs.Runs))
+	at := slices.IndexFunc(runs.Runs, func(r api.Run) bool { return r.Steerable }) // others are its branches
+	if at < 0 {
+		return done, fmt.Errorf("the process that was found for %s (%d) trains no run now", dir, note.PID)
 	}
-	err = send(client, note, http.MethodPost, "/api/v1/runs/"+url.PathEscape(runs.Runs[0].ID)+"/steer", body, &done)
+	err = send(client, note, http.MethodPost, "/api/v1/runs/"+url.PathEscape(runs.Runs[at].ID)+"/steer", body, &done)
 	return done, err
 }
 
@@ -201,20 +203,39 @@ func readServerNote(dir string) (note serverNote, err error) {
 	if err != nil {
 		return note, err
 	}
-	if !live {
-		return note, fmt.Errorf("no process trains %s now: pbt resume %[1]s goes on with it, with --set for other settings", dir)
+	// A process that has just begun has not written down yet where it listens; what lies
+	// there may be of another one, that was killed.
+	for patience := time.Now().Add(notePatience); live; time.Sleep(lookForNote) {
+		note, err := readNote(dir)
+		switch {
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return note, fmt.Errorf("read where the process of %s listens: %w", dir, err)
+		case err == nil && note.PID == owner.PID && note.URL == "":
+			return note, fmt.Errorf("%s, which trains %s, takes no orders: it serves no dashboard (--no-web)", owner, dir)
+		case err == nil && note.PID == owner.PID:
+			return note, nil
+		case time.Now().After(patience):
+			return note, fmt.Errorf("%s, which trains %s, does not say where it listens", owner, dir)
+		}
+		if owner, live, err = journal.OwnerOf(dir); err != nil {
+			return note, err
+		}
 	}
+	return note, fmt.Errorf("no process trains %s now: pbt resume %[1]s goes on with it, with --set for other settings", dir)
+}
+
+// How long a process may take from having a run to saying where it listens.
+const (
+	notePatience = 10 * time.Second
+	lookForNote  = 20 * time.Millisecond
+)
+
+func readNote(dir string) (note serverNote, err error) {
 	text, err := os.ReadFile(filepath.Join(dir, serverFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return note, fmt.Errorf("%s, which trains %s, takes no orders: it was started with --no-web", owner, dir)
-	}
 	if err == nil {
 		err = json.Unmarshal(text, &note)
 	}
-	if err != nil {
-		return note, fmt.Errorf("read where the process of %s listens: %w", dir, err)
-	}
-	return note, nil
+	return note, err
 }
 
 // trustLoopback lets a process on this host have a certificate of its own making.

@@ -26,33 +26,37 @@ type steerer struct {
 	dir  string
 	stop context.CancelCauseFunc // ends the sitting at once
 
-	mu     sync.Mutex
-	engine *engine.Engine // nil before the run is trained
-	exp    *config.Experiment
+	show func(dir string) // lets those who look on see another run, too; nil if nobody does
+
+	mu       sync.Mutex
+	engine   *engine.Engine // nil before the run is trained
+	exp      *config.Experiment
+	branches []*branchProcess
 }
 
 // begin gives it the run to steer.
-func (s *steerer) begin(e *engine.Engine, exp *config.Experiment, stop context.CancelCauseFunc) {
+func (s *steerer) begin(dir string, e *engine.Engine, exp *config.Experiment, stop context.CancelCauseFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.engine, s.exp, s.stop = e, exp, stop
+	s.dir, s.engine, s.exp, s.stop = dir, e, exp, stop
 }
 
 // Steer implements api.Steerer. One wish at a time: the next one sees what this one
 // has changed.
 func (s *steerer) Steer(c api.Command) (say string, seq int64, err error) {
+	if c.Verb == api.VerbBranch {
+		return s.branch(c) // others need not wait for what it copies
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.engine == nil {
-		return "", 0, errors.New("the run is not being trained yet")
+		return "", 0, errNotTrained
 	}
 	switch c.Verb {
 	case api.VerbStop:
 		return s.end(c.Now)
 	case api.VerbChange:
 		return s.change(c)
-	case api.VerbBranch:
-		return "", 0, errors.New("branching is not there yet: pbt best DIR --segment N --copy TO gives you a segment's checkpoint")
 	}
 	in, say, err := s.input(c)
 	if err != nil {
@@ -62,13 +66,16 @@ func (s *steerer) Steer(c api.Command) (say string, seq int64, err error) {
 	return say, seq, err
 }
 
+// errNotTrained is for those who are too early.
+var errNotTrained = errors.New("the run is not being trained yet")
+
 // end ends the sitting; what records it comes later.
 func (s *steerer) end(now bool) (string, int64, error) {
 	if now {
-		s.stop(errInterrupted)
+		s.stop(fmt.Errorf("stopped at once by hand (%s)", whoAmI()))
 		return "the run stops at once; pbt resume goes on", 0, nil
 	}
-	s.engine.Drain("stopped by hand")
+	s.engine.Finish(fmt.Sprintf("stopped by hand (%s)", whoAmI()))
 	return "the run stops when the segments at work are done; pbt resume goes on", 0, nil
 }
 
@@ -196,20 +203,27 @@ const serverFile = "server.json"
 
 // serverNote is its content. It is readable by the user alone: with it, one can steer.
 type serverNote struct {
-	URL   string `json:"url"`
+	URL   string `json:"url"` // "" if it takes no orders
 	Token string `json:"token,omitempty"`
 	PID   int    `json:"pid"`
 }
 
-// noteServer writes down where to find this process.
+// noteServer writes down where to find this process: whole, or not at all.
 func noteServer(dir string, n serverNote) error {
 	text, err := json.Marshal(n)
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, serverFile)
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	draft, err := os.CreateTemp(dir, ".server-*") // readable by the user alone
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(text, '\n'), 0o600)
+	_, err = draft.Write(append(text, '\n'))
+	if err = errors.Join(err, draft.Close()); err == nil {
+		err = os.Rename(draft.Name(), filepath.Join(dir, serverFile))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(draft.Name()))
+	}
+	return nil
 }

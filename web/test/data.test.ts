@@ -58,6 +58,12 @@ describe("the story", () => {
       "Its weights began as member 2; member 5 copied them at step 800 and member 7 copied them at step 1,200.",
     )
     expect(originSentence(best, stages.slice(0, 2))).toMatch(/never copied/)
+    const other = { ...stages[0]!, member: 7, run: "digits" }
+    expect(originSentence(best, [other, ...stages.slice(-1)])).toBe(
+      `Its weights come from run digits, segment ${other.segment}, at step ${other.to}.`,
+    )
+    expect(originSentence(best, [other, ...stages])).toMatch(/, and were copied 2 times since\.$/)
+    expect(passages([{ ...other, member: 2 }, ...stages.slice(0, 1)])).toHaveLength(2)
     expect(passages(stages).map(p => [p.member, p.from, p.to])).toEqual([
       [2, 0, 800],
       [5, 800, 1200],

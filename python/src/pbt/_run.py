@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -42,10 +42,7 @@ def run(experiment: PathLike, dir: Optional[PathLike] = None, **set_values: Any)
         name = pathlib.Path(experiment).stem
         dir = next(d for d in (f"runs/{name}-{n}" for n in itertools.count(1)) if not os.path.exists(d))
     command = [binary(), "run", os.fspath(experiment), "--dir", os.fspath(dir)]
-    for key, value in set_values.items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        command += ["--set", f"{key.replace('__', '.')}={text}"]
-    return Run(dir, subprocess.Popen(command))._wait_until_begun()
+    return Run(dir, subprocess.Popen(command + _sets(set_values)))._wait_until_begun()
 
 
 def open(dir: PathLike) -> Run:
@@ -58,7 +55,10 @@ def open(dir: PathLike) -> Run:
 class Run:
     """A run: its directory, and its process if it was started here.
 
-    What reads returns plain data; rows become a pandas DataFrame where pandas is installed.
+    What reads returns plain data; rows become a pandas DataFrame where pandas is installed. What steers is
+    done by the process that trains the run, whoever started it, and is in the journal when the call
+    returns; it returns a sentence that says what was done, and raises RuntimeError with the reason where it
+    makes no sense.
     """
 
     def __init__(self, dir: PathLike, process: Optional[subprocess.Popen[bytes]] = None) -> None:
@@ -75,11 +75,92 @@ class Run:
             raise subprocess.CalledProcessError(code, self.process.args)
         return self
 
-    def stop(self) -> Run:
-        """Stop in good order: nothing recorded is lost. `pbt resume DIR` goes on."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+    def stop(self, now: bool = False) -> Run:
+        """Stop once the segments at work are done, or now: then they are given up.
+
+        Nothing recorded is lost, and `pbt resume DIR` goes on. Waits for the end of a run that was started
+        here; of another one it is only asked.
+        """
+        if self.process is None:
+            self._steer("stop", *(["--now"] if now else []))
+            return self
+        try:
+            self._steer("stop", *(["--now"] if now else []))
+        except RuntimeError:  # it has ended; or it takes no orders, but signals
+            if self.process.poll() is None:
+                self.process.send_signal(signal.SIGINT if now else signal.SIGTERM)
         return self.wait()
+
+    def pause(self, reason: str = "") -> str:
+        """Hand out no more segments until resume(). Those at work finish."""
+        return self._steer("pause", *([f"--reason={reason}"] if reason else []))
+
+    def resume(self, **set_values: Any) -> Run:
+        """Go on: after pause(), in the process that waits; after a stop or a crash, in a new child process.
+
+        A new process may change settings that alter no decision already made: run.resume(budget__steps=8000).
+        """
+        if self.status().get("owner") is not None:
+            if set_values:
+                raise RuntimeError(f"a process trains {self.dir} now: use change() for settings")
+            self._steer("resume")
+            return self
+        self.process = subprocess.Popen([binary(), "resume", self.dir, *_sets(set_values)])
+        return self._wait_until_taken()
+
+    def kill(self, member: int) -> str:
+        """Give up the segment that a member is at. It is trained again."""
+        return self._steer("kill", str(member))
+
+    def restart(self, member: int) -> str:
+        """Let a member begin again: fresh weights, hyperparameters drawn anew."""
+        return self._steer("restart", str(member))
+
+    def set(self, member: int, hypers: Optional[Mapping[str, Any]] = None, **more: Any) -> str:
+        """Set hyperparameters of a member, from its next segment on: run.set(3, lr=0.1).
+
+        Names that are none in Python are given as a mapping: run.set(3, {"opt.lr": 0.1}).
+        """
+        return self._steer("set", str(member), *_pairs({**(hypers or {}), **more}))
+
+    def copy(self, member: int, segment: int) -> str:
+        """Let a member take over a segment's weights and hyperparameters."""
+        return self._steer("copy", str(member), str(segment))
+
+    def inject(self, hypers: Optional[Mapping[str, Any]] = None, *, segment: Optional[int] = None, **more: Any) -> str:
+        """Add a member: from a segment, or from fresh weights under these hyperparameters.
+
+        Hyperparameters that are left open are drawn.
+        """
+        begins = [] if segment is None else [f"--segment={segment}"]
+        return self._steer("inject", *begins, *_pairs({**(hypers or {}), **more}))
+
+    def retire(self, member: int) -> str:
+        """Let a member train no more."""
+        return self._steer("retire", str(member))
+
+    def pin(self, segment: int) -> str:
+        """Keep a segment's checkpoint, whatever `keep:` says, until unpin()."""
+        return self._steer("pin", str(segment))
+
+    def unpin(self, segment: int) -> str:
+        """Keep a segment's checkpoint by the rules again."""
+        return self._steer("unpin", str(segment))
+
+    def change(self, **set_values: Any) -> str:
+        """Change settings of the experiment: run.change(trainer__slots=4, exploit="ttest")."""
+        return self._steer("change", *[f"{key.replace('__', '.')}={_text(v)}" for key, v in set_values.items()])
+
+    def branch(self, segment: Union[int, str] = "best", dir: Optional[PathLike] = None, **set_values: Any) -> Run:
+        """Start a new run that begins with a segment of this one, and return it.
+
+        segment is a number, or "best". The new run is trained by a child process, in dir, by default the
+        first of NAME-branch-1, NAME-branch-2, … that is free, where NAME is this run's directory.
+        """
+        if dir is None:
+            dir = next(d for d in (f"{self.dir}-branch-{n}" for n in itertools.count(1)) if not os.path.exists(d))
+        command = [binary(), "branch", self.dir, str(segment), "--dir", os.fspath(dir), *_sets(set_values)]
+        return Run(dir, subprocess.Popen(command))._wait_until_begun()
 
     def status(self) -> Dict[str, Any]:
         """Give the population as it is now."""
@@ -101,8 +182,14 @@ class Run:
         """Give the journal."""
         return _table([json.loads(line) for line in self._ask("events").splitlines()])
 
+    def _steer(self, verb: str, *more: str) -> str:
+        return str(json.loads(self._ask(verb, *more))["say"])
+
     def _ask(self, command: str, *more: str) -> str:
-        done = subprocess.run([binary(), command, self.dir, "--json", *more], capture_output=True, text=True)
+        flags = [m for m in more if m.startswith("--")]
+        rest = [m for m in more if not m.startswith("--")]
+        arguments = [binary(), command, "--json", *flags, "--", self.dir, *rest]
+        done = subprocess.run(arguments, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(done.stderr.strip() or f"pbt {command} failed with exit code {done.returncode}")
         return done.stdout
@@ -117,8 +204,31 @@ class Run:
             time.sleep(0.01)
         return self.wait()
 
+    def _wait_until_taken(self) -> Run:
+        """Wait until the process has the run, or has ended."""
+        process = self.process
+        while process is not None and process.poll() is None:
+            if (self.status().get("owner") or {}).get("pid") == process.pid:
+                return self
+            time.sleep(0.01)
+        return self.wait()
+
     def __repr__(self) -> str:
         return f"pbt.open({self.dir!r})"
+
+
+def _sets(values: Mapping[str, Any]) -> List[str]:
+    """Give settings as arguments: two underscores stand for a dot."""
+    return [part for key, v in values.items() for part in ("--set", f"{key.replace('__', '.')}={_text(v)}")]
+
+
+def _pairs(hypers: Mapping[str, Any]) -> List[str]:
+    """Give hyperparameters as arguments. A text is written as JSON, so that "1" stays one."""
+    return [f"{name}={json.dumps(v)}" for name, v in hypers.items()]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _table(rows: List[Dict[str, Any]]) -> Any:

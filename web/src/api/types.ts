@@ -139,6 +139,7 @@ export interface SegmentDetail extends Segment {
 export interface Stage {
   segment: number
   member: number
+  run?: string // another run, that this one is a branch of
   from: number
   to: number
   hypers: Hypers

@@ -8,6 +8,7 @@ export interface Passage {
   to: number
   first: number // segments
   last: number
+  run?: string | undefined // another run
 }
 
 /** the stretches of an ancestry: who trained the weights, from step to step */
@@ -15,10 +16,10 @@ export function passages(stages: readonly Stage[]): Passage[] {
   const out: Passage[] = []
   for (const s of stages) {
     const last = out.at(-1)
-    if (last && last.member === s.member) {
+    if (last && last.member === s.member && last.run === s.run) {
       last.to = s.to
       last.last = s.segment
-    } else out.push({ member: s.member, from: s.from, to: s.to, first: s.segment, last: s.segment })
+    } else out.push({ member: s.member, from: s.from, to: s.to, first: s.segment, last: s.segment, run: s.run })
   }
   return out
 }
@@ -33,8 +34,15 @@ export function leadSentence(run: Run): string {
 
 export function originSentence(best: Best | null, stages: readonly Stage[]): string {
   if (!best || !stages.length) return ""
-  const p = passages(stages)
-  const first = p[0]!
+  const all = passages(stages)
+  const other = all.findLast(x => x.run !== undefined)
+  const p = all.filter(x => x.run === undefined)
+  const first = p[0]
+  if (other) {
+    const came = `Its weights come from run ${other.run}, segment ${other.last}, at step ${thousands(other.to)}`
+    return p.length > 1 ? `${came}, and were copied ${p.length - 1} ${p.length === 2 ? "time" : "times"} since.` : `${came}.`
+  }
+  if (!first) return ""
   if (p.length === 1) return "Its weights are its own from the first step; it never copied."
   const hop = (x: Passage) => `member ${x.member} copied them at step ${thousands(x.from)}`
   const moves = p.slice(1)

@@ -149,11 +149,23 @@ function ofASegment(s: Subject, run: Run): Partial<Record<Verb, VerbSpec>> {
     },
     branch: {
       title: `Branch from segment ${s.segment}`,
-      says: "A new run begins with this segment's weights. This run goes on untouched.",
+      says: "A new run begins with this segment's weights: member 0 keeps its hyperparameters, the others explore from them. A process of its own trains it, beside this one, from now on. This run goes on untouched.",
       confirm: "Branch",
       fields: [
-        { name: "dir", label: "Directory of the new run", kind: "text", required: true, value: `${run.dir}-branch` },
-        { name: "set", label: "Settings that differ, one a line: path = value", kind: "settings" },
+        {
+          name: "dir",
+          label: "Directory of the new run",
+          kind: "text",
+          required: true,
+          value: `${run.dir}-branch`,
+          hint: "a new folder beside this run's",
+        },
+        {
+          name: "set",
+          label: "Settings that differ, one a line: path = value",
+          kind: "settings",
+          hint: "budget.steps = 2000 counts what the new run trains",
+        },
       ],
     },
   }

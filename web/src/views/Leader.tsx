@@ -71,6 +71,15 @@ function Ribbon({ stages, color }: { stages: readonly Stage[]; color: string }) 
       <div class="ribbon">
         {all.map(p => {
           const share = (p.to - p.from) / total
+          if (p.run !== undefined)
+            return (
+              <span
+                key={`${p.run}/${p.first}`}
+                class="before"
+                style={{ flexGrow: Math.max(1, p.to - p.from) }}
+                title={`run ${p.run}: member ${p.member}, steps ${thousands(p.from)} to ${thousands(p.to)}`}
+              />
+            )
           return (
             <button
               key={p.first}
