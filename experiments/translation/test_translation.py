@@ -2,6 +2,9 @@
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -12,10 +15,12 @@ import pytest
 
 import pbt.jax
 
+HERE = Path(__file__).parent
+
 
 def module(name):
     """Load a script of this folder under a name of its own: other experiments have a train.py too."""
-    spec = importlib.util.spec_from_file_location(f"translation_{name}", Path(__file__).with_name(f"{name}.py"))
+    spec = importlib.util.spec_from_file_location(f"translation_{name}", HERE / f"{name}.py")
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
@@ -202,3 +207,22 @@ def test_batches_come_from_all_buckets_as_often_as_their_pairs(tmp_path):
     assert {shape[0] for shape in widths} == {train.BATCH}
     shares = [np.mean([shape[1] == w for shape in widths]) for w in train.BUCKETS]
     np.testing.assert_allclose(shares, [0.3, 0.1, 0.6], atol=0.07)
+
+
+def test_a_person_can_translate(tmp_path):
+    client = str(HERE.parents[1] / "python" / "src")
+    environment = {**os.environ, "PYTHONPATH": client, "EXPERIMENT_DATA": str(tmp_path), "EXPERIMENT_SMOKE": "1"}
+
+    def script(name, *arguments, **more):
+        command = [sys.executable, HERE / f"{name}.py", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, **more)
+
+    assert "prepare.py first" in script("train").stderr
+    assert script("prepare").returncode == 0
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    pbt.jax.save(checkpoint, train.init(1, prepare.VOCABULARY["sample"]))
+    said = script("translate", checkpoint, input="Number of records\n\nSelect a font.\n")
+    assert said.returncode == 0 and len(said.stdout.splitlines()) == 2
+    refused = script("translate", checkpoint, "number of records " * 20)
+    assert refused.returncode == 1 and "knows up to 23. Split the sentence" in refused.stderr
