@@ -45,7 +45,7 @@ export async function open(
 }
 
 export async function ready(page) {
-  await page.waitForSelector("main[data-ready=yes]", { timeout: 15_000 })
+  await page.waitForSelector("main[data-ready=yes]", { timeout: 60_000 })
 }
 
 /** another place in the page: the address decides */

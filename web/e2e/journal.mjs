@@ -108,7 +108,7 @@ export async function copies({ page, run, dir }) {
 export async function events({ page, run, dir }, oldest) {
   await goto(page, `#/run/${run}/events?level=quiet,info,decision,good,warn,error`)
   const last = one(dir, "select max(seq) from events")
-  await page.waitForFunction(n => Number(document.querySelector(".ev")?.dataset.seq) === n, last, { timeout: 30_000 })
+  await page.waitForFunction(n => Number(document.querySelector(".ev")?.dataset.seq) === n, last, { timeout: 60_000 })
   const seqs = () => page.locator(".ev").evaluateAll(l => l.map(e => Number(e.dataset.seq)))
   let shown = await seqs()
   while (shown.at(-1) > oldest) {

@@ -53,7 +53,7 @@ async function killedAndResumed() {
   await page.waitForFunction(n => globalThis.pbtStream().seq > n + 10, loaded, { timeout: 60_000 })
   engine.child.kill("SIGKILL")
   assert.equal(await engine.ended, "SIGKILL")
-  await page.waitForSelector(".link-state.lost", { timeout: 30_000 })
+  await page.waitForSelector(".link-state.lost", { timeout: 60_000 })
   const killed = one(dir, "select max(seq) from events")
   engine = pbt(["resume", dir, ...listen], HOSTILE)
   await engine.link
@@ -145,7 +145,7 @@ async function stoppedFromThePage() {
   await chooseFrom(page, "More steering", /Stop/)
   await confirm(page, "Stop")
   await engine.ended
-  await page.waitForSelector(".link-state.lost", { timeout: 30_000 })
+  await page.waitForSelector(".link-state.lost", { timeout: 60_000 })
   assert.equal(rows(dir, "select kind from events order by seq desc limit 1")[0].kind, "closed")
   assert.deepEqual(page.wrong, [])
 }

@@ -24,7 +24,7 @@ export async function everyView(ctx) {
     await page.waitForFunction(t => document.documentElement.dataset.theme === t, theme)
     for (const v of [...VIEWS, "population?seg=1"]) {
       await goto(page, `#/run/${ctx.run}/${v}`)
-      await page.waitForSelector(".view .chart canvas, .view table, .view .feed", { timeout: 30_000 })
+      await page.waitForSelector(".view .chart canvas, .view table, .view .feed", { timeout: 60_000 })
       if (v.includes("seg=")) await page.waitForSelector(".panel .big")
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
       assert.ok(wide <= 0, `${v} at ${width} px scrolls sideways by ${wide} px`)
@@ -62,7 +62,7 @@ export async function chartsAreDrawn(ctx) {
         return colours.size > 20
       },
       null,
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     )
   }
   clean(page)
