@@ -81,19 +81,27 @@ def wait(starting: Iterable[Started | None]) -> None:
 
 def ask(*arguments: str | Path) -> str:
     """Give the output of a pbt command."""
-    done = subprocess.run([PBT, *arguments], capture_output=True, text=True, check=False)
+    done = _call(*arguments)
     if done.returncode:
         raise SystemExit(f"pbt {' '.join(map(str, arguments))}: {done.stderr.strip()}")
     return done.stdout
 
 
+def _call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PBT, *arguments], capture_output=True, text=True, check=False)
+
+
 def state(run: Path) -> str:
-    """Give a run's state, such as finished or stopped; none where there is no run yet."""
-    journal = run / "journal.sqlite"
-    if not journal.exists() or journal.stat().st_size == 0:
-        shutil.rmtree(run, ignore_errors=True)  # killed before the run began: nothing is in it
+    """Give a run's state, such as finished or stopped; none where there is no run yet, or none that has begun."""
+    if not (run / "journal.sqlite").exists():
+        shutil.rmtree(run, ignore_errors=True)  # killed before there was a journal: nothing is in it
         return "none"
-    return str(json.loads(ask("status", run, "--json"))["state"])
+    done = _call("status", run, "--json")
+    if done.returncode and "has not begun" in done.stderr:
+        return "none"  # killed between the journal's creation and its first event
+    if done.returncode:
+        raise SystemExit(f"pbt status {run}: {done.stderr.strip()}")
+    return str(json.loads(done.stdout)["state"])
 
 
 def best(run: Path) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -89,6 +91,18 @@ def test_a_changed_experiment_is_not_gone_on_with(domain: Domain) -> None:
     path.write_text(path.read_text().replace("0.25", "0.5"))
     with pytest.raises(SystemExit, match="begun from another experiment"):
         run(domain, "1", None, smoke=False)
+
+
+def test_a_run_killed_before_its_first_event_is_begun(domain: Domain) -> None:
+    s = arms.Seed(domain, domain.variants[0], 1)
+    assert product.state(s.run("pbt")) == "none"
+    product.ask(*arms.command(s, "pbt"))
+    assert product.state(s.run("pbt")) == "finished"
+    with contextlib.closing(sqlite3.connect(s.run("pbt") / "journal.sqlite")) as journal, journal:
+        journal.execute("DELETE FROM events")
+    assert product.state(s.run("pbt")) == "none"
+    run(domain, "1", None, smoke=False)
+    assert product.state(s.run("pbt")) == "finished"
 
 
 def test_killed_at_any_time_it_goes_on(domain: Domain, tmp_path: Path) -> None:
