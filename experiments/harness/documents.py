@@ -6,6 +6,7 @@ NAME is a path such as rl/asterix/table. `python -m harness fill` writes, `check
 from __future__ import annotations
 
 import re
+import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,18 @@ def schedule_table(domain: Domain, s: Mapping[str, Any]) -> str:
     return table(["hyperparameter", "first fifth → last fifth of the best member's training, by seed", "fell in"], rows)
 
 
+def along_table(domain: Domain, s: Mapping[str, Any]) -> str:
+    """Give the validation score of one model as it trains: median over seeds, and all seeds."""
+    arms, digits = list(s["along"]), domain.measure.digits
+
+    def cell(scores: list[float]) -> str:
+        return f"{number(statistics.median(scores), digits)} ({', '.join(number(x, digits) for x in scores)})"
+
+    rows = [[part, *(cell(s["along"][a][part]) for a in arms)] for part in s["along"]["pbt"]]
+    names = {"pbt": "PBT: the ancestry of its best", **{a: ARM_NAMES[a] for a in arms if a != "pbt"}}
+    return table(["validation, median (each seed), after", *(names[a] for a in arms)], rows)
+
+
 def lineage_table(domain: Domain, s: Mapping[str, Any]) -> str:
     """Give founders, last common ancestors and copies."""
     x = s["lineage"]["pbt"]
@@ -248,6 +261,7 @@ TABLES: dict[str, Callable[[Domain, Mapping[str, Any]], str]] = {
     "pairs": pairs_table,
     "by-seed": seeds_table,
     "schedules": schedule_table,
+    "along": along_table,
     "lineages": lineage_table,
     "times": time_table,
     "settings": settings_table,

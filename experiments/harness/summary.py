@@ -17,6 +17,8 @@ from .records import Record
 #: What is compared with what, seed by seed.
 PAIRS = (("pbt", "random"), ("pbt", "replay"), ("replay", "final"), ("replay", "random"), ("pbt", "final"))
 
+PARTS = (0.1, 0.25, 0.5, 0.75, 1.0)  # of a training
+
 Runs = Mapping[int, Mapping[str, Record]]
 
 
@@ -65,6 +67,7 @@ def summarize(domain: Domain, variant: Variant, runs: Runs) -> dict[str, Any]:
         "measures": {m.key: measure(m, variant, runs) for m in (domain.measure, *domain.also)},
         "validation": validation(variant, runs),
         "schedule": {h: schedule(h, kind, runs) for h, kind in some.explored().items()},
+        "along": {arm: along(arm, runs) for arm in ("pbt", "replay", "final") if arm in variant.arms},
         "lineage": {arm: lineages(arm, runs) for arm in ("pbt",)},
         "time": {arm: times(arm, runs) for arm in ("pbt", "random") if arm in variant.arms},
     }
@@ -124,6 +127,14 @@ def hyper_values(record: Record, hyper: str) -> list[float]:
         return [float(r[f"hypers.{hyper}"]) for r in record.ancestry(record.best["segment"])]
     except (ValueError, KeyError):
         return []
+
+
+def along(arm: str, runs: Runs) -> dict[str, list[float]]:
+    """Give the validation scores along the training of one model, at parts of its steps; PBT's is the best's ancestry."""
+    paths = [r[arm].ancestry(r[arm].best["segment"] if arm == "pbt" else max(r[arm].by_segment)) for r in runs.values()]
+    return {
+        f"{part:.0%}": [stats.significant(float(p[math.ceil(part * len(p)) - 1]["score"])) for p in paths] for part in PARTS
+    }
 
 
 def lineages(arm: str, runs: Runs) -> dict[str, Any]:

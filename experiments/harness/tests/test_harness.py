@@ -193,5 +193,5 @@ count = ["echo", '{"rows": [{"a": 1, "b_c": 0.25}]}']
     assert values("toy/groups/exploit").count("\n") == 4
     assert values("toy/programs/count") == "| a | b c |\n| --- | --- |\n| 1 | 0.25 |"
     assert values("toy/groups/exploit/seeds") == "1, 2"
-    for table in ("table", "pairs", "by-seed", "schedules", "lineages", "times", "settings"):
+    for table in ("table", "pairs", "by-seed", "schedules", "along", "lineages", "times", "settings"):
         assert values(f"toy/main/{table}").startswith("| ")
