@@ -265,10 +265,11 @@ def main():
         hypers = {name: np.float32(segment.hypers[name]) for name in DEFAULTS}
         for step in segment:
             state, loss = train_step(state, *train.batch(rng), hypers, seed, step)
-            losses.append(loss)
+            losses.append(float(loss))  # waits: else JAX runs steps ahead, and a stop is noticed late
+            segment.progress(loss=losses[-1])
         output = translations(state["params"], pieces, dev.source)
         bleu = sacrebleu.corpus_bleu(output, [wanted]).score
-        metrics = {"loss": float(np.mean(losses))}
+        metrics = {"loss": np.mean(losses)}
         segment.report(bleu, save=functools.partial(pbt.jax.save, tree=state), metrics=metrics)
 
 
