@@ -13,7 +13,7 @@ from typing import Any
 
 from .domains import ARM_NAMES, EXPERIMENTS, REPO, Domain, Measure, member_name
 
-MARK = re.compile(r"(<!--=(?P<name>[\w./|,:-]+)-->)(?P<text>.*?)(<!--/-->)", re.DOTALL)
+MARK = re.compile(r"(<!--=(?P<name>[\w./,:%-]+)-->)(?P<text>.*?)(<!--/-->)", re.DOTALL)
 DOCUMENTS = (REPO / "docs" / "results.md", EXPERIMENTS / "README.md")
 NOT_RUN = "not run yet"
 
@@ -40,8 +40,8 @@ class Values:
         self.domains, self.summaries = domains, summaries
 
     def __call__(self, name: str) -> str:
-        """Give a mark's text: `domain/variant/table`, or a path into the summary with `|` and a format."""
-        path, _, form = name.partition("|")
+        """Give a mark's text: `domain/variant/table`, or a path into the summary with `:` and a format."""
+        path, _, form = name.partition(":")
         domain, *rest = path.split("/")
         if domain not in self.domains:
             raise SystemExit(f"<!--={name}-->: no domain {domain!r}; there are: {', '.join(self.domains)}")
@@ -59,14 +59,16 @@ class Values:
                 summary = summary[int(key)] if isinstance(summary, list) else summary[key]
             except (KeyError, IndexError, ValueError, TypeError):
                 raise SystemExit(f"<!--={name}-->: the summary of {domain} has no {key!r} there") from None
+        if rest and rest[-1].endswith("interval"):
+            return " to ".join(format_value(x, form) for x in summary)
         return format_value(summary, form)
 
 
 def format_value(value: Any, form: str) -> str:
     """Format a number or a list of numbers, such as an interval."""
     if isinstance(value, list):
-        return ", ".join(format_value(v, form) for v in value)
-    return format(value, form) if form else str(value)
+        return ", ".join(format_value(v, form) for v in value)  # a value for each seed
+    return format(value, form).replace("-", "−") if form else str(value)
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
