@@ -17,6 +17,7 @@ from .domains import ARMS, BUILD, Domain, Variant
 #: What final.py was given, and so what must not have changed when its result is used again.
 FINAL = "final.json"
 
+AT_ONCE = 2  # measurements, each of one thread
 POLL_S = 0.2  # between two looks whether another process still has a run
 
 
@@ -99,23 +100,30 @@ def train(s: Seed) -> None:
 
 def finals(s: Seed) -> None:
     """Measure the best member of each arm, chosen by validation, on what no decision has seen."""
+    todo = []
     for arm in s.variant.arms:
-        record = product.best(s.run(arm))
-        out = s.work / f"{arm}.{FINAL}"
-        if out.exists() and json.loads(out.read_text())["checkpoint"] == record["checkpoint"]:
-            continue
-        measured = measure(s, arm, record)
-        partial = out.with_suffix(".partial")
-        partial.write_text(json.dumps({"checkpoint": record["checkpoint"], "metrics": measured}, indent=1))
-        partial.replace(out)
+        record, out = product.best(s.run(arm)), s.work / f"{arm}.{FINAL}"
+        if not (out.exists() and json.loads(out.read_text())["checkpoint"] == record["checkpoint"]):
+            todo.append((arm, record, out))
+    for i in range(0, len(todo), AT_ONCE):
+        product.wait(measure(s, arm, record) for arm, record, _ in todo[i : i + AT_ONCE])
+        for arm, record, out in todo[i : i + AT_ONCE]:
+            partial = out.with_suffix(".partial")
+            partial.write_text(json.dumps({"checkpoint": record["checkpoint"], "metrics": measured(s, arm)}, indent=1))
+            partial.replace(out)
 
 
-def measure(s: Seed, arm: str, record: dict[str, Any]) -> dict[str, Any]:
-    """Run final.py on a checkpoint: the last line that it prints is a JSON object of numbers and texts."""
+def measure(s: Seed, arm: str, record: dict[str, Any]) -> product.Started:
+    """Start final.py on a checkpoint."""
     log = s.work / f"{arm}.final.log"
     log.unlink(missing_ok=True)
     words: list[str | Path] = ["python3", s.domain.folder / "final.py", record["path"]]
-    product.wait([(product.start(words, log, s.smoke, EXPERIMENT_HYPERS=json.dumps(record["hypers"])), log)])
+    return product.start(words, log, s.smoke, EXPERIMENT_HYPERS=json.dumps(record["hypers"])), log
+
+
+def measured(s: Seed, arm: str) -> dict[str, Any]:
+    """Read what final.py printed: its last line that is a JSON object, of numbers and texts."""
+    log = s.work / f"{arm}.final.log"
     lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
     try:
         metrics: dict[str, Any] = json.loads(lines[-1])
