@@ -12,7 +12,8 @@ import (
 // returns, the checkpoint survives a power cut, and only then may anyone be told
 // about it.
 //
-// It refuses (ErrRefused) an empty directory, links, devices and sockets, more
+// It refuses (ErrRefused) an empty directory, links, devices and sockets, files
+// with another name outside, more
 // than MaxFiles files, and a trainer's own manifest.json or hashes.json;
 // ErrExists says that the id is taken. On any error nothing is published and the
 // staged directory is left for Discard. Where the disk failed (see IsDiskFull),
@@ -101,18 +102,38 @@ func (s *Store) readStaged(staged string) (tree, error) {
 	return t, nil
 }
 
+// ownBytes refuses a file that has another name outside: who writes to it under
+// that name, as a trainer does that saves over its latest file and links it,
+// alters the checkpoint. Names within the checkpoint are all given up with it.
+func ownBytes(files []string, infos []fs.FileInfo) error {
+	within := map[uint64]uint64{} // names of an inode
+	for _, info := range infos {
+		within[inode(info)]++
+	}
+	for i, info := range infos {
+		if names(info) > within[inode(info)] {
+			return &treeError{files[i], "has another name outside the checkpoint (a hard link), through which it could be changed: save a copy"}
+		}
+	}
+	return nil
+}
+
 // seal writes the manifest and makes everything in the staged directory last,
 // from the leaves up.
 func (s *Store) seal(staged, id string, t tree) (Info, error) {
 	m := &manifest{Version: hashedVersion, Files: make([]fileEntry, len(t.files)), EmptyDirs: t.emptyDirs}
+	infos := make([]fs.FileInfo, len(t.files))
 	var total int64
 	for i, path := range t.files {
-		entry, err := s.stamp(staged, path)
+		info, err := s.look(staged, path)
 		if err != nil {
 			return Info{}, err
 		}
-		m.Files[i] = entry
-		total += entry.Bytes
+		infos[i], m.Files[i] = info, stamped(path, info)
+		total += info.Size()
+	}
+	if err := ownBytes(t.files, infos); err != nil {
+		return Info{}, err
 	}
 	seal := s.sealHashed
 	if s.HashesLater(total) {

@@ -36,6 +36,9 @@ var unfit = []struct {
 	{"a link further down", func(dir string) error {
 		return errors.Join(mkdir("d")(dir), symlink("/etc/passwd", "d/link")(dir))
 	}, "d/link"},
+	{"a hard link to a file outside", func(dir string) error {
+		return errors.Join(os.WriteFile("latest", []byte("1"), 0o600), os.Link("latest", filepath.Join(dir, "linked")))
+	}, `"linked" has another name outside`},
 	{"a pipe", func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600) }, "pipe"},
 	{"a socket", func(dir string) error {
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "sock")})
@@ -51,6 +54,17 @@ var unfit = []struct {
 	{"a path too long", func(dir string) error {
 		return os.MkdirAll(filepath.Join(dir, strings.Repeat(strings.Repeat("d", 99)+"/", 11)), 0o700)
 	}, "longer than 1024"},
+}
+
+func TestPublishAcceptsTwoNamesOfOneFile(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "c"))
+	staged := stage(t, s, "s", files{"good": "1"})
+	if err := os.Link(filepath.Join(staged, "good"), filepath.Join(staged, "latest")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Publish(staged, "s"); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestPublishRefuses(t *testing.T) {

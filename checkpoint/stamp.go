@@ -16,23 +16,44 @@ import (
 // the same tick of the disk's clock as the one before it (4 ms; none since Linux
 // 6.13) leaves no mark.
 func (s *Store) stamp(dir, path string) (fileEntry, error) {
-	info, err := s.disk.Lstat(filepath.Join(dir, filepath.FromSlash(path)))
+	info, err := s.look(dir, path)
 	if err != nil {
 		return fileEntry{}, err
 	}
+	return stamped(path, info), nil
+}
+
+func stamped(path string, info fs.FileInfo) fileEntry {
+	return fileEntry{Path: path, Bytes: info.Size(), MtimeNS: info.ModTime().UnixNano()}
+}
+
+// look returns what the disk says of a file, if it still is one.
+func (s *Store) look(dir, path string) (fs.FileInfo, error) {
+	info, err := s.disk.Lstat(filepath.Join(dir, filepath.FromSlash(path)))
+	if err != nil {
+		return nil, err
+	}
 	if err := checkKind(path, info.Mode().Type()); err != nil {
-		return fileEntry{}, err
+		return nil, err
 	}
 	if info.IsDir() {
-		return fileEntry{}, &treeError{path, "is a directory now"}
+		return nil, &treeError{path, "is a directory now"}
 	}
-	return fileEntry{Path: path, Bytes: info.Size(), MtimeNS: info.ModTime().UnixNano()}, nil
+	return info, nil
 }
 
 // inode is the number of a file on its disk, or 0 if the disk gives none.
 func inode(info fs.FileInfo) uint64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return stat.Ino
+	}
+	return 0
+}
+
+// names is how many names a file has on its disk, or 0 if the disk does not say.
+func names(info fs.FileInfo) uint64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(stat.Nlink) //nolint:unconvert // 32 bits on some platforms
 	}
 	return 0
 }
