@@ -81,7 +81,7 @@ func (l *loader) fail(at position, format string, args ...any) *node {
 // readable checks size, encoding and characters.
 func (l *loader) readable(data []byte) bool {
 	if len(data) > MaxFileSize {
-		l.fail(position{src: l.src}, "%d bytes are too many for an experiment: at most %d are read", len(data), MaxFileSize)
+		l.fail(position{src: l.src}, "more than %d bytes are too many for an experiment", MaxFileSize)
 		return false
 	}
 	line, col := 1, 0

@@ -121,7 +121,7 @@ func TestUnreadable(t *testing.T) {
 		{"no UTF-8", "name: gr\xf6\xdfe\n", "test.yaml:1:9: byte 0xf6 is no UTF-8"},
 		{"UTF-16", "\xff\xfen\x00a\x00", "test.yaml:1:1: byte 0xff is no UTF-8"},
 		{"zero byte", "name: a\x00b\n", "test.yaml:1:8: a control character (0x00)"},
-		{"huge", "#" + strings.Repeat("x", MaxFileSize), "test.yaml: 262145 bytes are too many"},
+		{"huge", "#" + strings.Repeat("x", MaxFileSize), "test.yaml: more than 262144 bytes are too many"},
 		{"many tokens", "a: [" + strings.Repeat("1,", MaxTokens) + "]", "words and signs are too many"},
 		{"binary", "\x7fELF\x02\x01", "control character"},
 	} {

@@ -53,6 +53,10 @@ func TestStatusAndBest(t *testing.T) {
 	}
 }
 
+func TestAnEndlessExperimentFileIsRefused(t *testing.T) {
+	fails(t, t.TempDir(), exitUsage, "more than 262144 bytes", "run", "/dev/zero")
+}
+
 func TestBestCopiesItsCheckpoint(t *testing.T) {
 	dir := finished(t)
 	best := asJSON(t, dir, "best", "d", "--copy", "model")

@@ -88,7 +88,7 @@ pbt resume goes on. The last line of --json output is the best record.`,
 
 // readExperiment reads an experiment file, with what the command line sets.
 func readExperiment(path string, options []config.Option) (exp *config.Experiment, source []byte, err error) {
-	if source, err = os.ReadFile(path); err != nil {
+	if source, err = readAtMost(path, config.MaxFileSize+1); err != nil {
 		return nil, nil, usageError{fmt.Errorf("read the experiment file: %w", err)}
 	}
 	home, err := filepath.Abs(filepath.Dir(path))
@@ -97,6 +97,16 @@ func readExperiment(path string, options []config.Option) (exp *config.Experimen
 	}
 	exp, err = config.Parse(path, source, append(options, config.Dir(home))...)
 	return exp, source, err
+}
+
+// readAtMost reads a file, but no more of it than most bytes: it may be /dev/zero.
+func readAtMost(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // start begins a run and trains it.
