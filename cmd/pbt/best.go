@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -49,12 +50,13 @@ With --copy, copy its checkpoint, verified, into a directory that does not exist
 			if asJSON {
 				return printJSON(cmd, best)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "score %s: segment %d of member %d, at step %d\n%s\ncheckpoint %s\n",
+			text := fmt.Sprintf("score %s: segment %d of member %d, at step %d\n%s\ncheckpoint %s\n",
 				best.Score, best.Segment, best.Member, best.Step, clean(best.Hypers.String()), best.Path)
 			if to != "" {
-				fmt.Fprintf(cmd.OutOrStdout(), "copied to %s\n", to)
+				text += fmt.Sprintf("copied to %s\n", to)
 			}
-			return nil
+			_, err = io.WriteString(cmd.OutOrStdout(), text)
+			return err
 		},
 	}
 	c.Flags().StringVar(&to, "copy", "", "copy the checkpoint to this `directory`, which must not exist yet")

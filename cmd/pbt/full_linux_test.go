@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,5 +91,19 @@ func TestASinkWhoseDiskIsFull(t *testing.T) {
 	have, files := sizes("disk/d")
 	if want, n := sizes("e/tensorboard"); have != want || files != n || n != 6 {
 		t.Errorf("%d bytes in %d files, want %d in %d", have, files, want, n)
+	}
+}
+
+func TestBestSaysThatItCouldNotWrite(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	c := newRoot()
+	c.SetOut(full)
+	c.SetArgs([]string{"best", filepath.Join(finished(t), "d")})
+	if err := c.Execute(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v", err)
 	}
 }
