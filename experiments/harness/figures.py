@@ -83,7 +83,7 @@ def result(domain: Domain, variant: Variant, runs: Runs) -> str:
         for i, arm in enumerate(arms):
             axes.scatter([i] * len(table), table[:, i], color=COLORS[arm], s=24, zorder=3)
             axes.hlines(np.median(table[:, i]), i - 0.22, i + 0.22, color=COLORS[arm], lw=2.5, zorder=2)
-        axes.set_xticks(range(len(arms)), [ARM_NAMES[a].replace(", ", ",\n") for a in arms])
+        axes.set_xticks(range(len(arms)), [textwrap.fill(ARM_NAMES[a], 18) for a in arms])
         axes.set_xlim(-0.5, len(arms) - 0.5)
         axes.set_ylabel(domain.measure.label)
         axes.set_title(f"{variant.title}: each seed a line, bars are medians", fontsize=10)
