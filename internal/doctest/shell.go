@@ -16,7 +16,7 @@ import (
 )
 
 // blockTimeout ends a block that hangs.
-const blockTimeout = 2 * time.Minute
+const blockTimeout = 10 * time.Minute
 
 // terminal runs the sh and console blocks of one document.
 type terminal struct {
