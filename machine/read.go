@@ -83,6 +83,26 @@ func (m *Machine) Waiting() int { return m.queue.len() + m.bound.len() }
 // Spent is how many steps all members have trained together.
 func (m *Machine) Spent() int64 { return m.spent }
 
+// TotalSteps is how many steps all members together may train by the budget as it is
+// now, 0 if it does not say. Those that have failed or are retired train no more.
+func (m *Machine) TotalSteps() int64 {
+	b := m.spec.Budget
+	all := int64(0)
+	if b.Steps > 0 {
+		for i := range m.members {
+			if mem := &m.members[i]; mem.state == StateFailed || mem.state == StateRetired {
+				all += mem.spent
+			} else {
+				all += b.Steps
+			}
+		}
+	}
+	if b.Total > 0 && (all == 0 || b.Total < all) {
+		return b.Total
+	}
+	return all
+}
+
 // Segments is how many segments have been planned.
 func (m *Machine) Segments() int64 { return m.segments }
 

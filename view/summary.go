@@ -126,31 +126,13 @@ func (r *Run) worked() float64 {
 	return r.m.Worked(r.m.LastEvent()).Seconds()
 }
 
-// totalSteps is how many steps the budget allows, 0 if it does not say.
-func (r *Run) totalSteps() int64 {
-	b := r.m.Spec().Budget
-	all := int64(0)
-	if b.Steps > 0 {
-		for i := range r.members {
-			all += b.Steps
-			if v := r.m.Member(i); v.State == machine.StateFailed || v.State == machine.StateRetired { // trains no more
-				all += v.Spent - b.Steps
-			}
-		}
-	}
-	if b.Total > 0 && (all == 0 || b.Total < all) {
-		return b.Total
-	}
-	return all
-}
-
 // progress is how much of the budget is spent, 0 to 1.
 func (r *Run) progress() float64 {
 	if phase, _ := r.m.Phase(); phase == machine.PhaseEnded {
 		return 1
 	}
 	share := 0.0
-	if total := r.totalSteps(); total > 0 {
+	if total := r.m.TotalSteps(); total > 0 {
 		share = float64(r.m.Spent()) / float64(total)
 	}
 	if wall := r.m.Spec().Budget.Wall; wall > 0 {
@@ -166,7 +148,7 @@ func (r *Run) eta(now int64) *float64 {
 		return nil
 	}
 	var left []float64
-	if total := r.totalSteps(); total > 0 {
+	if total := r.m.TotalSteps(); total > 0 {
 		if pace, _ := r.pace(now); pace > 0 {
 			left = append(left, float64(max(0, total-r.m.Spent()))/pace)
 		}

@@ -46,10 +46,14 @@ func (p *progress) begin(dir string, m *machine.Machine) {
 	if !p.quiet {
 		p.screen = newScreen(p.w)
 		members := "1 member"
-		if p.exp.Population != 1 {
-			members = fmt.Sprintf("%d members", p.exp.Population)
+		if n := m.Members(); n != 1 {
+			members = fmt.Sprintf("%d members", n)
 		}
-		p.show("%s: %s, %d at a time, in %s\n", clean(p.exp.Name), members, p.exp.Trainer.Slots, dir)
+		goesOn := ""
+		if n := m.Counts().Finished; n > 0 {
+			goesOn = fmt.Sprintf(", going on after %d segments", n)
+		}
+		p.show("%s: %s, %d at a time, in %s%s\n", clean(p.exp.Name), members, p.exp.Trainer.Slots, dir, goesOn)
 	}
 }
 
@@ -158,7 +162,7 @@ func (p *progress) state(m *machine.Machine, now time.Time) string {
 	if best, ok := m.Best(); ok {
 		s += fmt.Sprintf(", best %s %s (member %d)", clean(p.exp.Metric), best.Score, best.Member)
 	}
-	if total := p.total(); total > 0 {
+	if total := m.TotalSteps(); total > 0 {
 		s = fmt.Sprintf("%3.0f%%  %s", 100*min(1, float64(m.Spent())/float64(total)), s)
 		if done := m.Spent() - p.spent; done > 0 {
 			left := time.Duration(float64(now.Sub(p.began)) / float64(done) * float64(total-m.Spent()))
@@ -166,14 +170,4 @@ func (p *progress) state(m *machine.Machine, now time.Time) string {
 		}
 	}
 	return s
-}
-
-// total is how many steps the budget allows, 0 if it does not say.
-func (p *progress) total() int64 {
-	b := p.exp.Budget
-	all := b.Steps * int64(p.exp.Population)
-	if b.Total > 0 && (all == 0 || b.Total < all) {
-		return b.Total
-	}
-	return all
 }

@@ -82,8 +82,12 @@ func steering() []*cobra.Command {
 func steerCommand(use, short, example string, least, most int, parse func(*api.Command, []string) error, flags ...func(*cobra.Command, *api.Command)) *cobra.Command {
 	var wish api.Command
 	var printAsJSON bool
+	arguments := cobra.RangeArgs(1+least, 1+most)
+	if most == least {
+		arguments = cobra.ExactArgs(1 + least)
+	}
 	c := &cobra.Command{
-		Use: use, Short: short, Example: "  pbt " + example, Args: cobra.RangeArgs(1+least, 1+most),
+		Use: use, Short: short, Example: "  pbt " + example, Args: arguments,
 		Long: short + ".\n\nThe process that trains the run does it, records it in the journal, and tells what was done, or why it makes no sense now.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := parse(&wish, args[1:]); err != nil {

@@ -23,6 +23,7 @@ train pbt pbt.yaml
 echo
 go run ./examples/digits/compare "runs/quickstart-pbt-seed$seed" "runs/quickstart-random-seed$seed"
 echo
-echo "look closer:  $pbt status runs/quickstart-pbt-seed$seed"
+echo "look closer:  $pbt serve runs                (both runs in a browser, side by side under Compare)"
+echo "              $pbt status runs/quickstart-pbt-seed$seed"
 echo "              $pbt verify runs/quickstart-pbt-seed$seed"
 echo "again:        rm -r runs/quickstart-*-seed$seed; make run      another seed: make run SEED=2"
