@@ -66,16 +66,15 @@ func planBranch(dir, segment string, options []config.Option) (*branching, error
 	if err != nil {
 		return nil, err
 	}
-	id := h.Best
+	var c api.Command
 	if segment != bestSegment {
-		var c api.Command
 		if err := parseSegment(&c, segment); err != nil {
 			return nil, usageError{err}
 		}
-		id = c.Segment
-	} else if id, err = h.Choose(0); err != nil {
+	} else if c.Segment, err = h.Choose(0); err != nil {
 		return nil, err
 	}
+	id := c.Segment
 	b := &branching{dir: dir}
 	b.from.Record, b.from.Origin.Member, err = h.Record(id)
 	if err != nil {
