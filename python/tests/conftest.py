@@ -7,7 +7,6 @@ from typing import Iterator
 import pytest
 from engine import Engine
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; the trainers would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
