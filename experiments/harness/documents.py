@@ -40,7 +40,7 @@ class Values:
         self.domains, self.summaries = domains, summaries
 
     def __call__(self, name: str) -> str:
-        """Give a mark's text: `domain/variant/table`, or a path into the summary with `:` and a format."""
+        """Give a mark's text: `domain/variant/table`, or a path into the summary (`%` for a slash within a key) with `:` and a format."""
         path, _, form = name.partition(":")
         domain, *rest = path.split("/")
         if domain not in self.domains:
@@ -56,7 +56,7 @@ class Values:
             return rows_table(summary.get("programs", {}).get(rest[1]), rest[1])
         for key in rest:
             try:
-                summary = summary[int(key)] if isinstance(summary, list) else summary[key]
+                summary = summary[int(key)] if isinstance(summary, list) else summary[key.replace("%", "/")]
             except (KeyError, IndexError, ValueError, TypeError):
                 raise SystemExit(f"<!--={name}-->: the summary of {domain} has no {key!r} there") from None
         if rest and rest[-1].endswith("interval"):

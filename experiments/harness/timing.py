@@ -14,8 +14,8 @@ def split(record: Record) -> dict[str, float]:
     """Give the seconds of all slots together by part, and the shares of engine and use.
 
     engine: what is left of the time between a slot's lease and its outcome when the trainer's own parts are
-    taken away, and the time between an outcome and the slot's next lease, in one sitting.
-    wait: a slot's time before its first lease and after its last outcome in a sitting: nothing was left to do.
+    taken away, and the time between an outcome and the slot's next lease for which there was something to lease.
+    wait: a slot's other time: there was nothing to do, for the others were at work or the barrier shut.
     lost: what an interrupted segment had trained, and failed attempts.
     """
     slots = int(record.facts["experiment"]["trainer"]["slots"])
@@ -36,13 +36,18 @@ def split(record: Record) -> dict[str, float]:
 
 
 def engine_gaps(rows: Sequence[Row], sittings: Sequence[Sequence[float]]) -> float:
-    """Add up the time between an outcome and the same slot's next lease, in the same sitting."""
+    """Add up the time between an outcome and the same slot's next lease, from when that segment was decided on.
+
+    Both in the same sitting: else the time between is nobody's.
+    """
     total = 0.0
     for worker in sorted({r["worker"] for r in rows}):
         spans = sorted(
-            (when(r["leased_at"]), when(r["finished_at"])) for r in rows if r["worker"] == worker and r["tries"] == "1"
+            (when(r["leased_at"]), when(r["finished_at"]), when(r["decided_at"]))
+            for r in rows
+            if r["worker"] == worker and r["tries"] == "1"
         )
-        for (_, finished), (leased, _) in zip(spans, spans[1:], strict=False):
+        for (_, finished, _), (leased, _, decided) in zip(spans, spans[1:], strict=False):
             if any(begin <= finished and leased <= end for begin, end in sittings):
-                total += max(0.0, leased - finished)
+                total += max(0.0, leased - max(finished, decided))
     return total
