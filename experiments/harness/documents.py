@@ -40,7 +40,10 @@ class Values:
         self.domains, self.summaries = domains, summaries
 
     def __call__(self, name: str) -> str:
-        """Give a mark's text: `domain/variant/table`, or a path into the summary (`%` for a slash within a key) with `:` and a format."""
+        """Give a mark's text: `domain/variant/table`, or a path into the summary with `:` and a format.
+
+        In a path, `%` stands for a slash within a key.
+        """
         path, _, form = name.partition(":")
         domain, *rest = path.split("/")
         if domain not in self.domains:
