@@ -122,14 +122,15 @@ func (r *Run) segmentProgress(i int, now int64, perStep float64) float64 {
 	return min(nearly, max(0, x))
 }
 
-// say fills in what the members' last decisions say.
+// say fills in what the members' last decisions say. Another may have asked later and
+// been answered before: then what is remembered is newer than these members.
 func (r *Run) say(j *journal.Journal, members []Member, decided []int64) error {
 	r.saidMu.Lock()
 	defer r.saidMu.Unlock()
 	var seqs []int64
 	var whose []int
 	for i := range members {
-		if r.said[i].Segment != members[i].Segment {
+		if decided[i] != 0 && r.said[i].Segment != members[i].Segment {
 			seqs, whose = append(seqs, decided[i]), append(whose, i)
 		}
 	}
@@ -143,7 +144,9 @@ func (r *Run) say(j *journal.Journal, members []Member, decided []int64) error {
 		return nil
 	})
 	for i := range members {
-		members[i].LastDecision = r.said[i]
+		if decided[i] != 0 {
+			members[i].LastDecision = r.said[i]
+		}
 	}
 	return err
 }

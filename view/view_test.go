@@ -609,6 +609,35 @@ func TestManyLookWhileTheRunGoesOn(t *testing.T) {
 	}
 }
 
+// A slow reader that asked before anything was decided is answered after a quick one
+// that asked later: it is told of no decision, and takes none from the other.
+func TestAnAnswerOvertakesAnother(t *testing.T) {
+	s := story(t, 5, settings[1])
+	r := NewRun("checkpoints")
+	if err := r.readFirst(s.j); err != nil {
+		t.Fatal(err)
+	}
+	early := r.memberViews()
+	if _, err := r.CatchUp(context.Background(), s.j); err != nil {
+		t.Fatal(err)
+	}
+	_, want, err := r.Members(s.j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.say(s.j, early, make([]int64, len(early))); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range early {
+		if m.LastDecision != (Said{}) {
+			t.Errorf("member %d, of whom nothing was decided: %+v", m.ID, m.LastDecision)
+		}
+	}
+	if _, got, err := r.Members(s.j); err != nil || text(t, got) != text(t, want) {
+		t.Errorf("%v\ngot  %s\nwant %s", err, text(t, got), text(t, want))
+	}
+}
+
 // flaky fails some segments, and climbs in the others.
 type flaky struct{ theta, score float64 }
 

@@ -36,7 +36,7 @@ func says(t *testing.T, text string, want ...string) {
 // understands it, it goes on, and it can be branched.
 func TestBranchOfAFinishedRun(t *testing.T) {
 	home := home(t, quick)
-	ok(t, home, "run", "q.yaml", "--dir", "old", "--quiet", "--set", "keep.lineage=true")
+	ok(t, home, "run", "q.yaml", "--dir", "old", "--quiet", "--set", "keep.lineage=true", "--set", "trainer.slots=1") // one slot: each time the same
 	best := bestOf(t, home, "old")
 	events := ok(t, home, "events", "old")
 
