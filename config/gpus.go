@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 )
 
 // shareTolerance is how far from one n-th a share may be written: 0.33 is a third.
@@ -68,16 +70,9 @@ func (t *Trainer) fitting(gpus int) string {
 		share = fmt.Sprintf("%d to a GPU", n)
 	}
 	if t.SlotsOn(gpus) == 0 {
-		return fmt.Sprintf("no slot fits on %s, %s", count(gpus, "GPU"), share)
+		return fmt.Sprintf("no slot fits on %s, %s", plural.Of(gpus, "GPU"), share)
 	}
-	return fmt.Sprintf("at most %s on %s, %s", count(t.SlotsOn(gpus), "slot"), count(gpus, "GPU"), share)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("at most %s on %s, %s", plural.Of(t.SlotsOn(gpus), "slot"), plural.Of(gpus, "GPU"), share)
 }
 
 // gpus decodes what GPUs the slots share out, and checks that they suffice. Slots

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
 
@@ -207,11 +208,11 @@ func (r *rehearsal) checkLength(t Times, e Estimate) {
 	const c = CheckLength
 	before := len(r.report.Findings)
 	if s := &r.Spec; s.Timeout > 0 && t.Segment > s.Timeout.Seconds() {
-		r.find(Wrong, c, "raise timeout, or make segments shorter", "a segment of %s takes about %s, and the timeout is %s", count(t.Steps, "step"), Duration(t.Segment), round(s.Timeout))
+		r.find(Wrong, c, "raise timeout, or make segments shorter", "a segment of %s takes about %s, and the timeout is %s", plural.Of(t.Steps, "step"), Duration(t.Segment), round(s.Timeout))
 	}
 	copies := r.Spec.Policy.Exploit == nil || r.Spec.Policy.Exploit.Name() != "none"
 	if copies && e.ReadyPoints > 0 && e.ReadyPoints < fewPoints {
-		r.find(Warning, c, "shorter segments or a larger budget: twenty ready points and more are usual", "each member has only %s in this budget, at which it can copy and vary (the first after %s)", count(e.ReadyPoints, "ready point"), Duration(e.FirstReady))
+		r.find(Warning, c, "shorter segments or a larger budget: twenty ready points and more are usual", "each member has only %s in this budget, at which it can copy and vary (the first after %s)", plural.Of(e.ReadyPoints, "ready point"), Duration(e.FirstReady))
 	}
 	switch {
 	case r.Kind == Template && e.Overhead > programShare:
@@ -223,9 +224,9 @@ func (r *rehearsal) checkLength(t Times, e Estimate) {
 		r.find(Warning, c, "pbt.segments(fresh=True), and make new weights whenever segment.fresh: then one process serves many members", "each of the %d members begins with a new process, which takes %s to start and to warm up: %s of the run's %s", e.Members, Duration(t.Start+t.WarmUp), Duration(starts), Duration(e.Seconds))
 	}
 	if len(r.report.Findings) == before {
-		text := fmt.Sprintf("a segment of %s takes about %s", count(t.Steps, "step"), Duration(t.Segment))
+		text := fmt.Sprintf("a segment of %s takes about %s", plural.Of(t.Steps, "step"), Duration(t.Segment))
 		if e.ReadyPoints > 0 {
-			text += fmt.Sprintf(", and each member has %s", count(e.ReadyPoints, "ready point"))
+			text += fmt.Sprintf(", and each member has %s", plural.Of(e.ReadyPoints, "ready point"))
 		}
 		r.find(OK, c, "", "%s", text)
 	}

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 )
 
 // saved is what a trainer saved, read after it was published.
@@ -172,7 +174,7 @@ func (r *rehearsal) drop(o *outcome) error {
 		r.changed = append(r.changed, "a file is gone")
 	}
 	if now.digest != o.saved.digest || now.bytes != o.saved.bytes || now.files != o.saved.files {
-		r.changed = append(r.changed, fmt.Sprintf("%s in %s became %s in %s", bytesText(o.saved.bytes), count(int64(o.saved.files), "file"), bytesText(now.bytes), count(int64(now.files), "file")))
+		r.changed = append(r.changed, fmt.Sprintf("%s in %s became %s in %s", bytesText(o.saved.bytes), plural.Of(int64(o.saved.files), "file"), bytesText(now.bytes), plural.Of(int64(now.files), "file")))
 	}
 	id := o.checkpoint
 	o.checkpoint = ""
@@ -210,7 +212,7 @@ func (r *rehearsal) checkCheckpoints() error {
 		r.find(Warning, c, "save paths relative to the checkpoint, or none", "%s holds the path of the directory that it was saved in, which has another name afterwards", o.saved.path)
 	}
 	if len(r.report.Findings) == before {
-		r.find(OK, c, "", "%s in %s, whole and at rest", bytesText(o.saved.bytes), count(int64(o.saved.files), "file"))
+		r.find(OK, c, "", "%s in %s, whole and at rest", bytesText(o.saved.bytes), plural.Of(int64(o.saved.files), "file"))
 	}
 	r.checkGrowth(o)
 	return nil
@@ -241,7 +243,7 @@ func (r *rehearsal) checkGrowth(last *outcome) {
 	each := float64(last.saved.bytes-first.saved.bytes) / float64(max(1, steps)) * float64(r.Spec.Segment)
 	r.find(Warning, CheckGrowth, "leave out what only grows: histories, logs, replay buffers that need not be copied",
 		"checkpoints grow by %s a segment: %s after %s, %s after %s", bytesText(int64(each)),
-		bytesText(first.saved.bytes), count(first.steps, "step"), bytesText(last.saved.bytes), count(last.from+last.steps, "step"))
+		bytesText(first.saved.bytes), plural.Of(first.steps, "step"), bytesText(last.saved.bytes), plural.Of(last.from+last.steps, "step"))
 }
 
 // bytesText is a size for people.
@@ -253,7 +255,7 @@ func bytesText(n int64) string {
 		x /= unit
 	}
 	if at == 0 {
-		return count(n, "byte")
+		return plural.Of(n, "byte")
 	}
 	return fmt.Sprintf("%.3g %s", x, units[at])
 }

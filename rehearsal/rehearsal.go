@@ -26,6 +26,7 @@ import (
 
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/trainer"
 )
@@ -265,12 +266,12 @@ func (r *rehearsal) begin() error {
 			return firstOf(r.trouble(err, check, "the trainer does not get through its first segments"), err)
 		}
 		if pbt.Score(r.base.Score).Finite() {
-			r.find(OK, CheckStart, "", "it starts, trains and reports: %s %s after %s", r.Metric, pbt.Score(r.base.Score), count(r.base.from+r.base.steps, "step"))
+			r.find(OK, CheckStart, "", "it starts, trains and reports: %s %s after %s", r.Metric, pbt.Score(r.base.Score), plural.Of(r.base.from+r.base.steps, "step"))
 			return nil
 		}
 	}
 	r.find(Wrong, CheckScore, "does it measure before it has anything to measure, or divide by zero? If all diverge, narrow the ranges of the hyperparameters (learning rates first)",
-		"the score of %s is not finite (%s)", count(int64(r.member+1), "member"), pbt.Score(r.base.Score))
+		"the score of %s is not finite (%s)", plural.Of(int64(r.member+1), "member"), pbt.Score(r.base.Score))
 	return &jobError{err: errors.New("no finite score")}
 }
 
@@ -285,7 +286,7 @@ func (r *rehearsal) grow() error {
 	if steps == 0 {
 		steps = 1
 	}
-	r.say("training %s from fresh weights", count(steps, "step"))
+	r.say("training %s from fresh weights", plural.Of(steps, "step"))
 	weights := pbt.WeightSeed(r.Spec.Seed, r.member, 0)
 	first, err := r.train(p, task{steps: steps, seed: r.seed(0), hypers: r.hypers, weights: weights})
 	if err != nil {
@@ -297,7 +298,7 @@ func (r *rehearsal) grow() error {
 	if r.Config.Steps == 0 && steps < r.Spec.Segment && first.Start > 0 && 2*first.took() >= target {
 		// A process's first steps may take long because it compiles what it trains
 		// with: the next ones tell.
-		r.say("training %s more in the same process", count(steps, "step"))
+		r.say("training %s more in the same process", plural.Of(steps, "step"))
 		if r.base, err = r.train(p, task{parent: first, steps: steps, seed: r.seed(k), hypers: r.hypers}); err != nil {
 			return err
 		}
@@ -308,22 +309,15 @@ func (r *rehearsal) grow() error {
 		if steps *= times; steps+steps/2 > r.Spec.Segment {
 			steps = r.Spec.Segment
 		}
-		r.say("training %s", count(steps, "step"))
+		r.say("training %s", plural.Of(steps, "step"))
 		if r.base, err = r.train(p, task{parent: r.base, steps: steps, seed: r.seed(k), hypers: r.hypers}); err != nil {
 			return err
 		}
 	}
 	r.steps = r.base.steps
 	r.report.Steps = r.steps
-	r.say("a segment of %s takes %s; about ten more of them", count(r.steps, "step"), round(r.base.took()))
+	r.say("a segment of %s takes %s; about ten more of them", plural.Of(r.steps, "step"), round(r.base.took()))
 	return nil
-}
-
-func count(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // round is a duration for people.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/trainer"
 )
 
@@ -93,7 +94,7 @@ func (r *rehearsal) stop() error {
 	case r.ctx.Err() != nil:
 		return context.Cause(r.ctx)
 	case !told:
-		r.find(Unknown, CheckStop, "", "whether it stops when asked: the segment of %s was over too soon", count(t.steps, "step"))
+		r.find(Unknown, CheckStop, "", "whether it stops when asked: the segment of %s was over too soon", plural.Of(t.steps, "step"))
 	case took >= r.Grace || errors.Is(err, errStuck):
 		r.find(Warning, CheckStop, hint, "in the middle of a segment it does not stop within %s of being asked: it is killed then, and what it has trained of the segment is lost", round(r.Grace))
 	case r.Kind == Client && err != nil && !errors.Is(err, trainer.ErrPreempted):

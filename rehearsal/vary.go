@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 )
 
 // Numbers of the seeds that the rehearsal's segments train with, beside those by
@@ -183,7 +184,7 @@ func (r *rehearsal) tellDifference(steps int64, pairs []pair) {
 	if p.size() < slight {
 		level, how = Warning, " slightly"
 	}
-	r.find(level, CheckHold, forgotten, "%s later the score is%s another one from the checkpoint (%s) than in memory (%s), with the same seed", count(steps, "step"), how, digits(p.loaded, p.held), digits(p.held, p.loaded))
+	r.find(level, CheckHold, forgotten, "%s later the score is%s another one from the checkpoint (%s) than in memory (%s), with the same seed", plural.Of(steps, "step"), how, digits(p.loaded, p.held), digits(p.held, p.loaded))
 }
 
 // digits shows as much of a number as sets it apart from another.
@@ -327,7 +328,7 @@ func (r *rehearsal) varyEach(list []change) error {
 	}
 	if len(idle) > 0 {
 		r.find(Warning, CheckHypers, "is it set after loading, and read anew for each segment? (One that acts seldom, such as a limit, shows in longer segments only: --steps)",
-			"over %s these hyperparameters changed nothing: %s", count(r.steps, "step"), strings.Join(idle, ", "))
+			"over %s these hyperparameters changed nothing: %s", plural.Of(r.steps, "step"), strings.Join(idle, ", "))
 	} else if len(left) < len(list) {
 		r.find(OK, CheckHypers, "", "each hyperparameter does something (%d tried, from the checkpoint)", len(list)-len(left))
 	}

@@ -148,7 +148,7 @@ func TestLinesOfARunThatGoesOn(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 	now = now.Add(lineEvery)
-	show(true, "  8%  5 segments, 1 copies, best accuracy ", false)
+	show(true, "  8%  5 segments, 1 copy, best accuracy ", false)
 	now = now.Add(lineEvery)
 	show(true, "", false) // nothing is new
 	s.train(1000)

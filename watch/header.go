@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
 
@@ -34,7 +35,7 @@ func (m *model) titleLine() string {
 		right += fmt.Sprintf(", %s steps/s", digits(math.Round(s.health.StepsPerS)))
 	}
 	if !s.live {
-		right = fmt.Sprintf("%d segments, %d copies, worked %s", s.sum.Counts.Finished, s.sum.Counts.Copies, lasting(s.sum.WorkedS))
+		right = fmt.Sprintf("%s, %s, worked %s", plural.Of(s.sum.Counts.Finished, "segment"), plural.Of(s.sum.Counts.Copies, "copy"), lasting(s.sum.WorkedS))
 	}
 	return both(left, paint(m.look.dim, right), m.w)
 }
@@ -83,7 +84,7 @@ func (m *model) progressLine() string {
 	}
 	trouble := ""
 	if n := s.sum.Counts.Failed; n > 0 {
-		trouble = paint(m.look.warn, count(n, "failed attempt"))
+		trouble = paint(m.look.warn, plural.Of(n, "failed attempt"))
 	}
 	return both(line, trouble, m.w)
 }

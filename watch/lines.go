@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/view"
 )
@@ -63,7 +64,7 @@ func (p *printer) show(s *snapshot, now time.Time) bool {
 	}
 	if !p.begun {
 		p.begun, p.seq = true, s.sum.Seq
-		p.line(fmt.Sprintf("%s: %s, %d at a time, in %s", s.sum.Name, count(int64(s.sum.Population), "member"), s.sum.Slots, p.dir))
+		p.line(fmt.Sprintf("%s: %s, %d at a time, in %s", s.sum.Name, plural.Of(int64(s.sum.Population), "member"), s.sum.Slots, p.dir))
 	}
 	for _, e := range s.loud {
 		if e.seq > p.seq && (e.level == view.LevelWarn || e.level == view.LevelError) {
@@ -90,7 +91,7 @@ func (p *printer) line(text string) {
 
 // stateLine is the run on one line, as pbt run tells it.
 func stateLine(s *snapshot) string {
-	line := fmt.Sprintf("%3.0f%%  %d segments, %d copies", 100*s.sum.Progress, s.sum.Counts.Finished, s.sum.Counts.Copies)
+	line := fmt.Sprintf("%3.0f%%  %s, %s", 100*s.sum.Progress, plural.Of(s.sum.Counts.Finished, "segment"), plural.Of(s.sum.Counts.Copies, "copy"))
 	if b := s.sum.Best; b != nil {
 		line += fmt.Sprintf(", best %s %s (member %d)", metric(&s.sum), b.Score, b.Member)
 	}

@@ -9,6 +9,7 @@ import (
 	"charm.land/lipgloss/v2"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
 
@@ -222,12 +223,12 @@ func (m *model) detail(w, h int) []string {
 		title += fmt.Sprintf("on %s, %.0f %% ", r.Slot, 100*r.Progress)
 	}
 	lines := []string{paint(t.title, cut(title, w)) + paint(t.dim, strings.Repeat("─", max(0, w-width(title))))}
-	facts := fmt.Sprintf("trained %d steps, %d behind its weights", r.Spent, r.Step)
+	facts := fmt.Sprintf("trained %s, %d behind its weights", plural.Of(r.Spent, "step"), r.Step)
 	if r.Root != r.ID {
 		facts += fmt.Sprintf(", which began as member %d", r.Root)
 	}
 	if r.Failures > 0 {
-		facts += "; " + count(r.Failures, "failed attempt")
+		facts += "; " + plural.Of(r.Failures, "failed attempt")
 	}
 	if r.Lost > 0 {
 		facts += fmt.Sprintf("; %d cut off", r.Lost)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/view"
 )
@@ -36,7 +37,7 @@ func lead(sum *view.Summary) string {
 	if sum.Phase == machine.PhaseEnded {
 		tense = "won"
 	}
-	return fmt.Sprintf("Member %d %s with %s %s after %d steps.", b.Member, tense, metric(sum), b.Score, b.Step)
+	return fmt.Sprintf("Member %d %s with %s %s after %s.", b.Member, tense, metric(sum), b.Score, plural.Of(b.Step, "step"))
 }
 
 // metric is what the score is called.
@@ -140,9 +141,9 @@ func moved(first, last float64, values []pbt.Value) string {
 	case hi-lo > 2*math.Abs(first-last):
 		return fmt.Sprintf("moved between %s and %s and is %s now", digits(lo), digits(hi), digits(last))
 	case last < first:
-		return fmt.Sprintf("fell from %s to %s in %s", digits(first), digits(last), count(int64(len(values)-1), "change"))
+		return fmt.Sprintf("fell from %s to %s in %s", digits(first), digits(last), plural.Of(int64(len(values)-1), "change"))
 	}
-	return fmt.Sprintf("rose from %s to %s in %s", digits(first), digits(last), count(int64(len(values)-1), "change"))
+	return fmt.Sprintf("rose from %s to %s in %s", digits(first), digits(last), plural.Of(int64(len(values)-1), "change"))
 }
 
 // show is a value for a narrow column.

@@ -93,14 +93,6 @@ func lasting(seconds float64) string {
 	return strings.TrimSuffix((d/(24*time.Hour)*24).Round(time.Hour).String(), "0s") + " days"
 }
 
-// count is a number of things.
-func count(n int64, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprintf("%d %s", n, thing)
-}
-
 // short is a number of at most seven digits, or else in millions.
 func short(n int64) string {
 	switch {

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/protocol"
 	"github.com/seed-7a1a2db0/pbt/rehearsal"
 	"github.com/seed-7a1a2db0/pbt/trainer"
@@ -182,7 +183,7 @@ var marks = map[rehearsal.Level]string{rehearsal.OK: "✓", rehearsal.Warning: "
 // showReport prints a rehearsal's report for people.
 func showReport(w io.Writer, exp *config.Experiment, r *rehearsal.Report) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d segments rehearsed in %s\n\n", clean(exp.Name), r.Segments, rehearsal.Duration(r.Seconds))
+	fmt.Fprintf(&b, "%s: %s rehearsed in %s\n\n", clean(exp.Name), plural.Of(r.Segments, "segment"), rehearsal.Duration(r.Seconds))
 	counts := map[rehearsal.Level]int{}
 	for _, f := range r.Findings {
 		counts[f.Level]++
@@ -208,10 +209,7 @@ func showReport(w io.Writer, exp *config.Experiment, r *rehearsal.Report) error 
 }
 
 func verdictOf(counts map[rehearsal.Level]int) string {
-	warnings := fmt.Sprintf("%d warnings", counts[rehearsal.Warning])
-	if counts[rehearsal.Warning] == 1 {
-		warnings = "1 warning"
-	}
+	warnings := plural.Of(counts[rehearsal.Warning], "warning")
 	switch {
 	case counts[rehearsal.Wrong] == 1:
 		return "1 thing is wrong, " + warnings
@@ -249,7 +247,7 @@ func hang(head, text string) string {
 // showTimes tells where the time goes, and what the run takes.
 func showTimes(b *strings.Builder, r *rehearsal.Report) {
 	t, e := r.Times, r.Estimate
-	fmt.Fprintf(b, "\na segment of %d steps\n", t.Steps)
+	fmt.Fprintf(b, "\na segment of %s\n", plural.Of(t.Steps, "step"))
 	var parts []string
 	for _, part := range []struct {
 		name string
@@ -277,9 +275,9 @@ func showTimes(b *strings.Builder, r *rehearsal.Report) {
 	if len(parts) > 0 {
 		fmt.Fprintf(b, "  %s\n", strings.Join(parts, "; "))
 	}
-	fmt.Fprintf(b, "\nthe run\n  %d members, %d at a time", e.Members, e.Slots)
+	fmt.Fprintf(b, "\nthe run\n  %s, %d at a time", plural.Of(e.Members, "member"), e.Slots)
 	if e.ReadyPoints > 0 {
-		fmt.Fprintf(b, ", %d segments each", e.ReadyPoints)
+		fmt.Fprintf(b, ", %s each", plural.Of(e.ReadyPoints, "segment"))
 	}
 	if e.Seconds > 0 {
 		fmt.Fprintf(b, ": about %s", rehearsal.Duration(e.Seconds))

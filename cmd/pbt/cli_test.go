@@ -61,6 +61,16 @@ func TestBadUseIsToldWithExitCode2(t *testing.T) {
 	}
 }
 
+// One is one: 1 segment, not 1 segments.
+func TestOneOfAThing(t *testing.T) {
+	dir := home(t, quick)
+	r := cli(t, dir, "run", "q.yaml", "--dir", "d", "--set", "population=1", "--set", "segment.steps=1", "--set", "budget.steps=1")
+	says(t, r.out, "(1 segment, 0 copies)")
+	says(t, r.err, "quick: 1 member, 2 at a time")
+	says(t, ok(t, dir, "status", "d"), "\n1 segment finished, 0 running, 0 failed attempts; 0 copies, 0 repairs, 0 restarts; 1 step trained in ")
+	says(t, ok(t, dir, "verify", "d"), ", 1 decision decided again, 1 checkpoint checked")
+}
+
 func TestABadFileIsToldWithLineAndColumn(t *testing.T) {
 	for text, says := range map[string]string{
 		strings.Replace(quick, "population: 6", "populaton: 6", 1):            `q.yaml:2:1: unknown key "populaton"; did you mean "population"?`,

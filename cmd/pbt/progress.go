@@ -9,6 +9,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
 
@@ -45,15 +46,11 @@ func (p *progress) begin(dir string, m *machine.Machine) {
 	}
 	if !p.quiet {
 		p.screen = newScreen(p.w)
-		members := "1 member"
-		if n := m.Members(); n != 1 {
-			members = fmt.Sprintf("%d members", n)
-		}
 		goesOn := ""
 		if n := m.Counts().Finished; n > 0 {
-			goesOn = fmt.Sprintf(", going on after %d segments", n)
+			goesOn = ", going on after " + plural.Of(n, "segment")
 		}
-		p.show("%s: %s, %d at a time, in %s%s\n", clean(p.exp.Name), members, p.exp.Trainer.Slots, dir, goesOn)
+		p.show("%s: %s, %d at a time, in %s%s\n", clean(p.exp.Name), plural.Of(m.Members(), "member"), p.exp.Trainer.Slots, dir, goesOn)
 	}
 }
 
@@ -158,7 +155,7 @@ func (p *progress) tell(b machine.Body) string {
 
 // state is the run on one line.
 func (p *progress) state(m *machine.Machine, now time.Time) string {
-	s := fmt.Sprintf("%d segments, %d copies", m.Counts().Finished, m.Counts().Copies)
+	s := fmt.Sprintf("%s, %s", plural.Of(m.Counts().Finished, "segment"), plural.Of(m.Counts().Copies, "copy"))
 	if best, ok := m.Best(); ok {
 		s += fmt.Sprintf(", best %s %s (member %d)", clean(p.exp.Metric), best.Score, best.Member)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/journal"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/protocol"
 	"github.com/seed-7a1a2db0/pbt/trainer"
@@ -261,9 +262,10 @@ func (f *runFlags) finish(cmd *cobra.Command, m *machine.Machine) error {
 	}
 	w := cmd.OutOrStdout()
 	n := m.Counts()
-	fmt.Fprintf(w, "\nbest score %s: member %d, segment %d, step %d (%d segments, %d copies", best.Score, best.Member, best.Segment, best.Step, n.Finished, n.Copies)
+	fmt.Fprintf(w, "\nbest score %s: member %d, segment %d, step %d (%s, %s",
+		best.Score, best.Member, best.Segment, best.Step, plural.Of(n.Finished, "segment"), plural.Of(n.Copies, "copy"))
 	if n.Failed > 0 {
-		fmt.Fprintf(w, ", %d failed attempts", n.Failed)
+		fmt.Fprintf(w, ", %s", plural.Of(n.Failed, "failed attempt"))
 	}
 	fmt.Fprint(w, ")\n\nits schedule\n")
 	chart(w, stages)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/sim"
 )
 
@@ -43,7 +44,8 @@ are told with the command that shows it again; exit code 1 then.`,
 			if asJSON {
 				err = printJSON(cmd, r)
 			} else {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d seeds, %d events, %d violations, %.0f reports/s in %.1f s\n", r.Seeds, r.Events, len(r.Violations), r.ReportsPer, r.Seconds)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s, %s, %s, %.0f reports/s in %.1f s\n",
+					plural.Of(r.Seeds, "seed"), plural.Of(r.Events, "event"), plural.Of(len(r.Violations), "violation"), r.ReportsPer, r.Seconds)
 			}
 			if err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/sinks"
@@ -64,6 +65,6 @@ func tellLeft(w io.Writer, dir string, left []feed.Left) {
 		if l.Err != nil {
 			why = l.Err.Error()
 		}
-		fmt.Fprintf(w, "pbt: sink %s has not got the last %d events (%s); bring it up to date with: pbt export %s --sinks\n", l.Name, l.Events, clean(why), dir)
+		fmt.Fprintf(w, "pbt: sink %s has not got the last %s (%s); bring it up to date with: pbt export %s --sinks\n", l.Name, plural.Of(l.Events, "event"), clean(why), dir)
 	}
 }

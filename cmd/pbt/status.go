@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
@@ -102,8 +103,9 @@ func (s *statusReport) print(w io.Writer) error {
 	if s.Origin != nil {
 		fmt.Fprintf(w, "\na branch of %s, segment %d", clean(s.Origin.Dir), s.Origin.Segment)
 	}
-	fmt.Fprintf(w, "\n%d segments finished, %d running, %d failed attempts; %d copies, %d repairs, %d restarts; %d steps trained in %.1f s\n\n",
-		s.Segments.Finished, s.Segments.Running, s.Segments.Failed, s.Exploits, s.Repairs, s.Restarts, s.Spent, s.WorkedS)
+	fmt.Fprintf(w, "\n%s finished, %d running, %s; %s, %s, %s; %s trained in %.1f s\n\n",
+		plural.Of(s.Segments.Finished, "segment"), s.Segments.Running, plural.Of(s.Segments.Failed, "failed attempt"),
+		plural.Of(s.Exploits, "copy"), plural.Of(s.Repairs, "repair"), plural.Of(s.Restarts, "restart"), plural.Of(s.Spent, "step"), s.WorkedS)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "member\tstate\trank\tscore\tstep\tspent\tsegment\thyperparameters\t")
 	for _, m := range s.Members {
@@ -121,7 +123,7 @@ func (s *statusReport) print(w io.Writer) error {
 	}
 	for _, m := range s.Members {
 		if m.Failures > 0 {
-			fmt.Fprintf(w, "\nmember %d: %d failed attempts; the last one: %s\n", m.ID, m.Failures, clean(firstLine(m.LastFailure)))
+			fmt.Fprintf(w, "\nmember %d: %s; the last one: %s\n", m.ID, plural.Of(m.Failures, "failed attempt"), clean(firstLine(m.LastFailure)))
 		}
 	}
 	return nil

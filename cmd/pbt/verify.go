@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-7a1a2db0/pbt/config"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/verify"
 )
 
@@ -35,7 +36,8 @@ the journal. Exit code 1, and the first difference, if anything does not agree.`
 			if asJSON {
 				err = printJSON(cmd, r)
 			} else if r.OK {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "ok: %d events, %d decisions decided again, %d checkpoints checked\n", r.Events, r.Decisions, r.Checkpoints.Checked)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "ok: %s, %s decided again, %s checked\n",
+					plural.Of(r.Events, "event"), plural.Of(r.Decisions, "decision"), plural.Of(r.Checkpoints.Checked, "checkpoint"))
 			}
 			if err != nil || r.OK {
 				return err
