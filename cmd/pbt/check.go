@@ -41,7 +41,7 @@ take. The trainer sees ordinary segments. Nothing is left behind.
 Exit code 0 if nothing is wrong (there may be warnings), 1 if something is, 2 for a bad file.`,
 		Example: "  pbt check experiment.yaml\n  pbt check experiment.yaml --steps 100 --time 10m",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			exp, _, err := readExperiment(args[0], f.options(cmd))
+			exp, _, err := readExperiment(cmd.Context(), args[0], f.options(cmd))
 			if err != nil {
 				return err
 			}

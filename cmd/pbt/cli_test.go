@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode"
 
@@ -58,6 +59,45 @@ func TestBadUseIsToldWithExitCode2(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 {
 		t.Errorf("bad use leaves nothing behind: %v", left)
+	}
+}
+
+// An experiment may come through a pipe; nobody need wait for one into which nothing is written.
+func TestAnExperimentThroughAPipe(t *testing.T) {
+	dir := home(t, quick)
+	c := command(t, dir, "run", "/dev/stdin", "--dir", "d", "--quiet")
+	c.Stdin = strings.NewReader(quick)
+	if r := finish(t, c, (*exec.Cmd).Run); r.code != exitDone {
+		t.Error(r)
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o666); err != nil {
+		t.Skip(err)
+	}
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		c := command(t, dir, "run", "pipe", "--dir", "e")
+		r := finish(t, c, func(c *exec.Cmd) error {
+			if err := c.Start(); err != nil {
+				return err
+			}
+			var in *os.File
+			until(t, "somebody reads", func() (so bool) {
+				var err error
+				in, err = os.OpenFile(pipe, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+				return err == nil
+			})
+			defer in.Close()
+			if err := c.Process.Signal(s); err != nil {
+				return err
+			}
+			return c.Wait()
+		})
+		if r.code != exitInterrupted {
+			t.Errorf("%s: %s", s, r)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "e")); err == nil {
+		t.Error("something was made")
 	}
 }
 

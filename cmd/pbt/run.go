@@ -74,7 +74,7 @@ Ctrl-C stops in good order; a second one at once. Neither, nor kill -9, loses a 
 pbt resume goes on. The last line of --json output is the best record.`,
 		Example: "  pbt run experiment.yaml --set budget.steps=8000 --slots 4",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			exp, source, err := readExperiment(args[0], f.options(cmd))
+			exp, source, err := readExperiment(cmd.Context(), args[0], f.options(cmd))
 			if err != nil {
 				return err
 			}
@@ -88,8 +88,12 @@ pbt resume goes on. The last line of --json output is the best record.`,
 }
 
 // readExperiment reads an experiment file, with what the command line sets.
-func readExperiment(path string, options []config.Option) (exp *config.Experiment, source []byte, err error) {
-	if source, err = readAtMost(path, config.MaxFileSize+1); err != nil {
+func readExperiment(ctx context.Context, path string, options []config.Option) (exp *config.Experiment, source []byte, err error) {
+	source, err = readAtMost(ctx, path, config.MaxFileSize+1)
+	switch {
+	case errors.Is(err, errInterrupted):
+		return nil, nil, err
+	case err != nil:
 		return nil, nil, usageError{fmt.Errorf("read the experiment file: %w", err)}
 	}
 	home, err := filepath.Abs(filepath.Dir(path))
@@ -100,14 +104,31 @@ func readExperiment(path string, options []config.Option) (exp *config.Experimen
 	return exp, source, err
 }
 
-// readAtMost reads a file, but no more of it than most bytes: it may be /dev/zero.
-func readAtMost(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// readAtMost reads a file, but no more of it than most bytes: it may be /dev/zero. It may
+// be a pipe, too, into which nobody ever writes: Ctrl-C and SIGTERM end the wait.
+func readAtMost(ctx context.Context, path string, most int64) ([]byte, error) {
+	type content struct {
+		text []byte
+		err  error
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, most))
+	done := make(chan content, 1)
+	go func() {
+		f, err := os.Open(path)
+		if err != nil {
+			done <- content{nil, err}
+			return
+		}
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, most))
+		done <- content{text, err}
+	}()
+	select {
+	case c := <-done:
+		return c.text, c.err
+	case <-ctx.Done():
+	case <-terminated(ctx):
+	}
+	return nil, errInterrupted
 }
 
 // start begins a run and trains it.
