@@ -139,7 +139,7 @@ func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error
 	}
 	if t.Load != "" {
 		if !e.store.Has(t.Load) {
-			return machine.Report{}, fmt.Errorf("the checkpoint %q of segment %d is missing from %s", t.Load, t.Parent, e.path(CheckpointDir))
+			return machine.Report{}, fmt.Errorf("the checkpoint of segment %d, which this one begins with, is missing: there is no %s, and pbt has not deleted it; put it back from a copy, or the member is repaired once no attempt is left", t.Parent, e.store.Path(t.Load))
 		}
 		if err := e.unchanged(t.Load); err != nil {
 			return machine.Report{}, err

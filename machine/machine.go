@@ -414,7 +414,7 @@ func (m *Machine) failed(now int64, i int, kind FailureKind, text string) {
 	case kind == FailStart && m.counts.Finished == 0 && m.failing >= startFailureLimit:
 		m.pause(now, "no trainer could be started: mend it, then resume. The last attempt: "+text)
 	case m.failing >= m.spec.FailureLimit:
-		m.pause(now, fmt.Sprintf("%d attempts have failed in a row, with nothing finished between: mend the trainer, then resume. The last one: %s", m.failing, text))
+		m.pause(now, fmt.Sprintf("%d attempts have failed in a row, with nothing finished between: mend the cause, then resume. The last one: %s", m.failing, text))
 	}
 }
 

@@ -105,23 +105,43 @@ func (b *branching) find(h *history.History, id int64) error {
 		}
 		return fmt.Errorf("segment %d was not saved (save: lazy saves what may be needed)%s", id, hint)
 	}
-	m, err := readMachine(b.dir)
-	if err != nil {
-		return err
-	}
-	name, kept := m.NeedsCheckpoint(id)
+	var err error
 	if b.from.From, err = openCheckpoints(b.dir); err != nil {
 		return err
 	}
-	if !kept || name == "" || !b.from.From.Has(name) {
-		hint := ""
-		if best, ok := m.Best(); ok {
-			hint = fmt.Sprintf(" The best one, segment %d, is kept, and those that members hold: see pbt status %s.", best.Segment, b.dir)
+	for again := false; ; again = true {
+		m, err := readMachine(b.dir)
+		if err != nil {
+			return err
 		}
-		return fmt.Errorf("the checkpoint of segment %d is gone: nothing needed it any more.%s What you may want later: pbt pin, or keep: in the experiment file", id, hint)
+		name, kept := m.NeedsCheckpoint(id)
+		switch {
+		case !kept || name == "":
+			return fmt.Errorf("the checkpoint of segment %d is gone: nothing needed it any more. %s What you may want later: pbt pin, or keep: in the experiment file", id, b.elsewhere(m))
+		case b.from.From.Has(name):
+			b.from.ID = name
+			return nil
+		case again: // the journal still keeps what was not there before
+			return fmt.Errorf("the checkpoint of segment %d is missing: the run keeps it, and there is no %s; somebody else than pbt has deleted it. Put it back from a copy, or branch from another segment. %s", id, b.from.From.Path(name), b.elsewhere(m))
+		}
 	}
-	b.from.ID = name
-	return nil
+}
+
+// elsewhere names a segment that can be branched.
+func (b *branching) elsewhere(m *machine.Machine) string {
+	there := func(segment int64) bool {
+		name, kept := m.NeedsCheckpoint(segment)
+		return kept && name != "" && b.from.From.Has(name)
+	}
+	if best, ok := m.Best(); ok && there(best.Segment) {
+		return fmt.Sprintf("The best one, segment %d, is kept, and those that members hold: see pbt status %s.", best.Segment, b.dir)
+	}
+	for i := range m.Members() {
+		if r, ok := m.Record(i); ok && there(r.Segment) {
+			return fmt.Sprintf("That of segment %d, which member %d holds, is there.", r.Segment, i)
+		}
+	}
+	return "No other one of this run that is kept is there."
 }
 
 // branchSuffix ends the name of a branch.

@@ -102,6 +102,35 @@ func TestBranchIsRefused(t *testing.T) {
 	}
 }
 
+// Somebody has deleted checkpoints that the run keeps: who needs them is told which, and
+// what can be done.
+func TestCheckpointsThatSomebodyDeleted(t *testing.T) {
+	home := home(t, quick)
+	ok(t, home, "run", "q.yaml", "--dir", "old", "--quiet", "--set", "trainer.slots=1")
+	best := bestOf(t, home, "old")
+	gone := filepath.Join(home, "old", "checkpoints", best.Checkpoint)
+	if err := os.Rename(gone, filepath.Join(home, "copy")); err != nil {
+		t.Fatal(err)
+	}
+	r := cli(t, home, "branch", "old", "best", "--no-start")
+	says(t, r.err, fmt.Sprintf("the checkpoint of segment %d is missing: the run keeps it, and there is no %s", best.Segment, gone), "Put it back from a copy, or branch from another segment. That of segment ", ", is there")
+	if _, err := os.Stat(filepath.Join(home, "runs")); err == nil {
+		t.Error("something was made")
+	}
+	r = cli(t, home, "resume", "old", "--quiet", "--set", "budget.steps=60", "--set", "trainer.slots=1")
+	if r.code != exitDone {
+		t.Fatal(r)
+	}
+	says(t, r.err, "pbt: missing in old/checkpoints, and not deleted by pbt: "+best.Checkpoint+" (segment ", "put them back from a copy, and resume")
+	says(t, ok(t, home, "status", "old"), "is missing: there is no "+gone)
+	if s := asJSON(t, home, "status", "old"); s["repairs"].(float64) < 1 {
+		t.Errorf("%v", s["repairs"])
+	}
+	if err := os.Rename(filepath.Join(home, "copy"), gone); err == nil {
+		ok(t, home, "verify", "old")
+	}
+}
+
 // A run that goes on is branched by the process that trains it, in a process of its own:
 // over HTTP; and by anybody on the command line. Its checkpoints come and go meanwhile.
 func TestBranchOfARunThatGoesOn(t *testing.T) {

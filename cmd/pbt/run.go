@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -380,3 +381,33 @@ func change(exp *config.Experiment, paths []string) (*machine.Change, error) {
 	text, err := json.Marshal(exp)
 	return &machine.Change{Spec: spec, Experiment: text, Paths: paths}, err
 }
+	if err := tellMissing(cmd.ErrOrStderr(), f.dir, e.Machine()); err != nil {
+		return errors.Join(err, e.Close())
+	}
+// maxMissing bounds how many missing checkpoints are named.
+const maxMissing = 8
+
+// tellMissing tells which checkpoints somebody has deleted that members go on from, and
+// what that means.
+func tellMissing(w io.Writer, dir string, m *machine.Machine) error {
+	store, err := openCheckpoints(dir)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for i := range m.Members() {
+		r, _ := m.Record(i)
+		if name, kept := m.NeedsCheckpoint(r.Segment); kept && name != "" && !store.Has(name) {
+			missing = append(missing, fmt.Sprintf("%s (segment %d, of member %d)", name, r.Segment, i))
+		}
+	}
+	if n := len(missing) - maxMissing; n > 0 {
+		missing = append(missing[:maxMissing], fmt.Sprintf("and those of %d more", n))
+	}
+	if len(missing) > 0 {
+		fmt.Fprintf(w, "pbt: missing in %s, and not deleted by pbt: %s. Who begins a segment with one of them fails, and is repaired once no attempt is left, as repair: says. To lose nothing, stop, put them back from a copy, and resume\n",
+			filepath.Join(dir, engine.CheckpointDir), strings.Join(missing, ", "))
+	}
+	return nil
+}
+

@@ -15,7 +15,7 @@
     a: train segment 2 of member 0 from step 0 to 10, load "", lr=0.00026989
 > fail a ModuleNotFoundError: No module named 'torch'
     0s failed: segment 2 of member 0: error (ModuleNotFoundError: No module named 'torch'), attempt 1, final: true
-    0s paused: 2 attempts have failed in a row, with nothing finished between: mend the trainer, then resume. The last one: ModuleNotFoundError: No module named 'torch'
+    0s paused: 2 attempts have failed in a row, with nothing finished between: mend the cause, then resume. The last one: ModuleNotFoundError: No module named 'torch'
 > ask a
     a: no work now
 > restart
