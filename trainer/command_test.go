@@ -108,6 +108,9 @@ func TestTheScoreInALineOfJSON(t *testing.T) {
 		"without blanks":            {"", `echo '{"score":NaN,"x":Infinity}'`, math.NaN()},
 		"Infinity":                  {"", `echo '{"score": Infinity}'`, math.Inf(1)},
 		"minus Infinity":            {"", `echo '{"score": -Infinity}'`, math.Inf(-1)},
+		"too large a number":        {"", `echo '{"score": 1e400}'`, math.Inf(1)},
+		"too small a number":        {"", `echo '{"score": -1e400}'`, math.Inf(-1)},
+		"one too large beside it":   {"", `echo '{"loss": 1e400, "samples": [1e999], "score": 0.5}'`, 0.5},
 		"NaN as a text":             {"", `echo '{"score": "NaN"}'`, math.NaN()},
 		"NaN in a text beside it":   {"", `printf '%s\n' '{"score": 0.5, "note": "loss: NaN, \"Infinity\" \\"}'`, 0.5},
 		"NaN in a list beside it":   {"", `echo '{"losses": [NaN, -Infinity, {"a": NaN}], "score": 0.5}'`, 0.5},
@@ -150,6 +153,7 @@ func TestTheScoreByRegex(t *testing.T) {
 		"the last of a line":     {`acc: ([0-9.]+)`, `echo 'train acc: 0.9, test acc: 0.5'`, 0.5},
 		"in a progress bar":      {`acc=([0-9.]+)`, `printf 'acc=0.1\racc=0.3\racc=0.5\n'`, 0.5},
 		"NaN":                    {`loss (\S+)`, `echo 'loss nan'`, math.NaN()},
+		"too large a number":     {`loss (\S+)`, `echo 'loss 1e400'`, math.Inf(1)},
 		"a match that is no sum": {`loss (\S+)`, `echo 'loss 0.5'; echo 'loss decreases'`, 0.5},
 		"a group without text":   {`loss(?: (\S+))?`, `echo 'loss 0.5'; echo 'loss'`, 0.5},
 	} {

@@ -81,8 +81,14 @@ func (o *report) take(text string) {
 
 // takeJSON takes the score, the list named samples, and every other number as a metric.
 func (o *report) takeJSON(line []byte) {
+	line = quoteNonFinite(line)
+	if !json.Valid(line) {
+		return
+	}
 	var doc map[string]any
-	if json.Unmarshal(quoteNonFinite(line), &doc) != nil {
+	in := json.NewDecoder(bytes.NewReader(line))
+	in.UseNumber() // 1e400 is no float64, and a number all the same
+	if in.Decode(&doc) != nil {
 		return
 	}
 	x, ok := number(find(doc, o.source.JSON))
@@ -154,12 +160,14 @@ func quoteNonFinite(line []byte) []byte {
 	return out
 }
 
-// number is a JSON value as a number. Of texts, only those count that say what no
-// JSON number can: "NaN", "Infinity".
+// number is a JSON value as a number; one too large for a float64 is infinite, as the
+// trainer's own would be. Of texts, only those count that say what no JSON number can:
+// "NaN", "Infinity".
 func number(v any) (float64, bool) {
 	switch v := v.(type) {
-	case float64:
-		return v, true
+	case json.Number:
+		x, err := v.Float64()
+		return x, err == nil || errors.Is(err, strconv.ErrRange)
 	case string:
 		x, err := strconv.ParseFloat(v, 64)
 		return x, err == nil && (math.IsNaN(x) || math.IsInf(x, 0))
