@@ -106,6 +106,16 @@ func TestBranch_IsNotMade(t *testing.T) {
 		if _, err := Open(c); err == nil {
 			t.Errorf("%s: there is a run", want)
 		}
+		c = branchOf(t, old, testSpec())
+		spoil(&c)
+		around := filepath.Join(c.Dir, "a")
+		c.Dir = filepath.Join(around, "b")
+		if _, err := Create(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want an error that says %q", err, want)
+		}
+		if _, err := os.Stat(around); err == nil {
+			t.Errorf("%s: something was left behind", want)
+		}
 	}
 }
 

@@ -83,8 +83,9 @@ type Engine struct {
 	store   *checkpoint.Store
 	machine *machine.Machine
 	clock   func() int64
-	opened  bool  // the journal says that this process has taken the run
-	seq     int64 // of the newest row in the journal
+	place   *place // of a run that was not made; else nil
+	opened  bool   // the journal says that this process has taken the run
+	seq     int64  // of the newest row in the journal
 	sweeper *sweeper
 	hasher  *checkpoint.Hasher
 
@@ -114,14 +115,19 @@ type Engine struct {
 
 // Create makes a run in a directory that holds none, and opens it.
 func Create(c Config) (*Engine, error) {
-	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
+	p, err := prepareDir(c.Dir)
+	if err != nil {
 		return nil, fmt.Errorf("make the run's directory: %w", err)
 	}
 	e, err := prepare(c)
 	if err != nil {
+		p.takeBack()
 		return nil, err
 	}
 	if err := e.create(); err != nil {
+		if e.journal == nil {
+			e.place = p
+		}
 		return nil, errors.Join(err, e.release())
 	}
 	return e, nil
@@ -328,6 +334,9 @@ func (e *Engine) release() error {
 	}
 	if e.journal != nil {
 		faults = append(faults, e.journal.Close())
+	}
+	if e.place != nil {
+		return errors.Join(append(faults, e.place.clear(e.lock))...)
 	}
 	return errors.Join(append(faults, e.lock.Release())...)
 }

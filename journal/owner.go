@@ -96,6 +96,11 @@ func (l *Lock) Release() error {
 	return nil
 }
 
+// Discard gives up a run that was not made after all: the lock's file goes.
+func (l *Lock) Discard() error {
+	return errors.Join(os.Remove(l.file.Name()), l.Release())
+}
+
 // OwnerOf tells whether a live process owns the run in a directory, and which.
 func OwnerOf(dir string) (Owner, bool, error) {
 	f, err := os.Open(filepath.Join(dir, lockName))

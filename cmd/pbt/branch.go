@@ -250,11 +250,11 @@ func (b *branching) say(dir string) string {
 func (f *runFlags) startBranch(cmd *cobra.Command, b *branching) error {
 	c, show, err := f.branchConfig(cmd, b)
 	if err != nil {
-		return err
+		return f.notMade(err)
 	}
 	e, err := b.make(c, b.hold)
 	if err != nil {
-		return err
+		return f.notMade(err)
 	}
 	if !f.quiet {
 		fmt.Fprintln(cmd.ErrOrStderr(), clean(b.say(f.dir)))
@@ -266,11 +266,11 @@ func (f *runFlags) startBranch(cmd *cobra.Command, b *branching) error {
 func (f *runFlags) makeBranch(cmd *cobra.Command, b *branching) error {
 	c, _, err := f.branchConfig(cmd, b)
 	if err != nil {
-		return err
+		return f.notMade(err)
 	}
 	e, err := b.make(c, b.hold)
 	if err != nil {
-		return err
+		return f.notMade(err)
 	}
 	if err := e.Close(); err != nil {
 		return err
@@ -283,11 +283,8 @@ func (f *runFlags) makeBranch(cmd *cobra.Command, b *branching) error {
 }
 
 func (f *runFlags) branchConfig(cmd *cobra.Command, b *branching) (engine.Config, *progress, error) {
-	if f.dir == "" {
-		var err error
-		if f.dir, err = freshDir(b.exp.Name); err != nil {
-			return engine.Config{}, nil, err
-		}
+	if err := f.chooseDir(b.exp.Name); err != nil {
+		return engine.Config{}, nil, err
 	}
 	return f.config(cmd, b.exp)
 }

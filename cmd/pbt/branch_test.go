@@ -131,6 +131,27 @@ func TestCheckpointsThatSomebodyDeleted(t *testing.T) {
 	}
 }
 
+// A branch that fails late leaves nothing behind, and what lay there before alone.
+func TestBranchThatFailsLate(t *testing.T) {
+	home := home(t, quick)
+	ok(t, home, "run", "q.yaml", "--dir", "old", "--quiet")
+	best := bestOf(t, home, "old")
+	if err := os.Remove(filepath.Join(home, "old", "checkpoints", best.Checkpoint, "theta.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(home, "mine"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	save(t, filepath.Join(home, "mine"), "note", "")
+	for _, args := range [][]string{{"--dir", "new", "--no-start"}, {"--dir", "a/b/c"}, {"--no-start"}, {}, {"--dir", "mine", "--no-start"}} {
+		fails(t, home, exitFailed, "the branch is not made", append([]string{"branch", "old", "best"}, args...)...)
+	}
+	left, _ := filepath.Glob(filepath.Join(home, "*"))
+	if _, err := os.Stat(filepath.Join(home, "mine", "note")); err != nil || len(left) != 3 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
 // A run that goes on is branched by the process that trains it, in a process of its own:
 // over HTTP; and by anybody on the command line. Its checkpoints come and go meanwhile.
 func TestBranchOfARunThatGoesOn(t *testing.T) {

@@ -30,6 +30,7 @@ import (
 type runFlags struct {
 	exp     *config.Experiment
 	dir     string
+	made    []string // by chooseDir, the innermost first
 	seed    string
 	slots   int
 	sets    []string
@@ -142,14 +143,12 @@ func (f *runFlags) start(cmd *cobra.Command, exp *config.Experiment, source []by
 	if err != nil {
 		return err
 	}
-	if f.dir == "" {
-		if f.dir, err = freshDir(exp.Name); err != nil {
-			return err
-		}
+	if err := f.chooseDir(exp.Name); err != nil {
+		return err
 	}
 	c, show, err := f.config(cmd, exp)
 	if err != nil {
-		return err
+		return f.notMade(err)
 	}
 	c.Spec, c.Experiment, c.Source = spec, stored, source
 	e, err := engine.Create(c)
@@ -157,7 +156,7 @@ func (f *runFlags) start(cmd *cobra.Command, exp *config.Experiment, source []by
 		return usageError{err}
 	}
 	if err != nil {
-		return err
+		return f.notMade(err)
 	}
 	return f.train(cmd, e, show)
 }
@@ -187,19 +186,42 @@ func (f *runFlags) config(cmd *cobra.Command, exp *config.Experiment) (engine.Co
 // MaxRunsPerName bounds the search for a directory that is free.
 const maxRunsPerName = 100_000
 
+// chooseDir makes a directory for a run, unless --dir names one.
+func (f *runFlags) chooseDir(name string) (err error) {
+	if f.dir == "" {
+		f.dir, f.made, err = freshDir(name)
+	}
+	return err
+}
+
+// notMade removes the directories that chooseDir has made, if nothing lies in them, and
+// returns why.
+func (f *runFlags) notMade(why error) error {
+	for _, dir := range f.made {
+		if os.Remove(dir) != nil {
+			break
+		}
+	}
+	return why
+}
+
 // freshDir makes runs/<name>-<n> with the first n that is free.
-func freshDir(name string) (string, error) {
-	if err := os.MkdirAll("runs", 0o777); err != nil {
-		return "", fmt.Errorf("make the directory of runs: %w", err)
+func freshDir(name string) (dir string, made []string, err error) {
+	err = os.Mkdir("runs", 0o777)
+	switch {
+	case err == nil:
+		made = []string{"runs"}
+	case !errors.Is(err, fs.ErrExist):
+		return "", nil, fmt.Errorf("make the directory of runs: %w", err)
 	}
 	for n := 1; n <= maxRunsPerName; n++ {
 		dir := filepath.Join("runs", fmt.Sprintf("%s-%d", name, n))
 		err := os.Mkdir(dir, 0o777)
 		if err == nil || !errors.Is(err, fs.ErrExist) {
-			return dir, err
+			return dir, append([]string{dir}, made...), err
 		}
 	}
-	return "", fmt.Errorf("runs/ holds %d runs named %s: choose a --dir", maxRunsPerName, name)
+	return "", nil, fmt.Errorf("runs/ holds %d runs named %s: choose a --dir", maxRunsPerName, name)
 }
 
 // train runs the engine to its end and tells what came of it.
