@@ -54,6 +54,13 @@ func TestBadUseIsToldWithExitCode2(t *testing.T) {
 		"trainer.slots":                         {"run", "q.yaml", "--slots", "0"},
 		"popultion":                             {"run", "q.yaml", "--set", "popultion=3"},
 		`--set seed=x`:                          {"run", "q.yaml", "--seed", "x"},
+		`"0" for "--segment" flag: want a`:      {"schedule", "d", "--segment", "0"},
+		`"-3" for "--segment" flag: want a`:     {"replay", "d", "--segment", "-3"},
+		`"x" for "--segment" flag: want a`:      {"report", "d", "--segment", "x"},
+		`"00" for "--segment" flag: want a`:     {"inject", "d", "--segment", "00"},
+		"-1: pbt branch takes no negative":      {"branch", "d", "-1"},
+		"usage: pbt explain DIR SEGMENT [flags": {"explain", "d", "-12"},
+		"unknown shorthand flag: 'x' in -x":     {"explain", "d", "-x"},
 	} {
 		fails(t, dir, exitUsage, says, args...)
 	}

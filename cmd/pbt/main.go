@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/seed-7a1a2db0/pbt/config"
 )
@@ -112,6 +114,17 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pbt",
 		Short: "Population Based Training: train many models, let the poor copy the good, find the schedule",
+// flagError is what is wrong with flags. A negative number passes for one.
+func flagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		if _, notNumber := strconv.ParseFloat(unknown.GetSpecifiedShortnames(), 64); notNumber == nil {
+			err = fmt.Errorf("-%s: pbt %s takes no negative number: segments are numbered from 1, members from 0\nusage: %s", unknown.GetSpecifiedShortnames(), c.Name(), c.UseLine())
+		}
+	}
+	return usageError{err}
+}
+
 		Long: `pbt trains a population of models side by side. Every so often a poor model copies a
 better one's weights and hyperparameters (exploit) and varies the hyperparameters (explore).
 
@@ -121,7 +134,8 @@ FILE is an experiment file, DIR the directory that pbt run made for a run, such 
 Exit codes: 0 done, 1 failed, 2 bad use or bad experiment file, 130 interrupted.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
+	helpWhole(root)
 	root.AddCommand(
 		newInit(), newCheck(), newRun(), newResume(), newReplay(), newBranch(),
 		newWatch(), newStatus(), newServe(), newReport(), newBest(), newSchedule(), newLineage(), newExplain(), newEvents(), newExport(),

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -26,8 +27,32 @@ func jsonFlag(c *cobra.Command, asJSON *bool) {
 
 // segmentFlag adds --segment.
 func segmentFlag(c *cobra.Command, segment *int64) {
-	c.Flags().Int64Var(segment, "segment", 0, "`number` of the segment whose ancestry is meant (default: the best)")
+	c.Flags().Var((*segmentNumber)(segment), "segment", "`number` of the segment whose ancestry is meant (default: the best)")
 }
+
+// segmentNumber is the value of a flag that names a segment; 0 as long as none is named.
+type segmentNumber int64
+
+// Set implements pflag.Value.
+func (n *segmentNumber) Set(text string) error {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 {
+		return errors.New("want a segment's number, from 1; pbt status and pbt lineage show them")
+	}
+	*n = segmentNumber(id)
+	return nil
+}
+
+// String implements pflag.Value.
+func (n *segmentNumber) String() string {
+	if *n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64(*n), 10)
+}
+
+// Type implements pflag.Value.
+func (n *segmentNumber) Type() string { return "number" }
 
 func printJSON(cmd *cobra.Command, v any) error {
 	var text bytes.Buffer

@@ -123,7 +123,7 @@ func nowFlag(c *cobra.Command, wish *api.Command) {
 }
 
 func fromFlag(c *cobra.Command, wish *api.Command) {
-	c.Flags().Int64Var(&wish.Segment, "segment", 0, "begin from this segment's weights and hyperparameters")
+	c.Flags().Var((*segmentNumber)(&wish.Segment), "segment", "begin from the weights and hyperparameters of the segment with this `number`")
 }
 
 func withMember(verb api.Verb) func(*api.Command, []string) error {
