@@ -69,8 +69,11 @@ func (c *console) leave() {
 
 // fileOf is the file that a writer writes to in the end; nil if it is none.
 func fileOf(w io.Writer) *os.File {
-	if c, is := w.(*console); is {
-		w = c.w
+	switch o := w.(type) {
+	case *console:
+		w = o.w
+	case *output:
+		return o.w
 	}
 	f, _ := w.(*os.File)
 	return f

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/seed-7a1a2db0/pbt/sinks"
 	"github.com/seed-7a1a2db0/pbt/sinks/export"
@@ -75,11 +74,10 @@ func (f *exportFlags) check(out io.Writer) error {
 	if len(f.tables) == 0 {
 		f.tables = export.Tables[:1]
 	}
-	file, isFile := out.(*os.File)
 	switch {
 	case len(f.tables) > 1:
 		return errors.New("several tables need a directory: add -o OUT")
-	case f.format == "parquet" && isFile && term.IsTerminal(int(file.Fd())):
+	case f.format == "parquet" && isTerminal(out):
 		return errors.New("a terminal cannot show Parquet: add -o OUT, or send it to a file")
 	}
 	return nil

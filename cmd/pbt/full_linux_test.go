@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -91,6 +92,23 @@ func TestASinkWhoseDiskIsFull(t *testing.T) {
 	have, files := sizes("disk/d")
 	if want, n := sizes("e/tensorboard"); have != want || files != n || n != 6 {
 		t.Errorf("%d bytes in %d files, want %d in %d", have, files, want, n)
+	}
+}
+
+// What nobody could read was not done, be it only the help.
+func TestHelpSaysThatItCouldNotWrite(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	for _, args := range [][]string{{"--help"}, {}, {"run", "--help"}, {"help", "run"}, {"completion", "bash"}} {
+		c := command(t, "", args...)
+		c.Stdout = full
+		r := finish(t, c, (*exec.Cmd).Run)
+		if r.code != exitFailed || strings.Count(r.err, "no space left on device") != 1 {
+			t.Error(r)
+		}
 	}
 }
 

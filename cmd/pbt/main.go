@@ -41,14 +41,18 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
-	out := &console{w: os.Stderr}
+	out, printed := &console{w: os.Stderr}, &output{w: os.Stdout}
 	root.SetErr(out)
+	root.SetOut(printed)
 	ctx, stop := context.Background(), func() {}
 	if cmd, _, err := root.Find(args); err == nil && stopsInOrder[cmd.Name()] {
 		ctx, stop = interruptible(drains[cmd.Name()], out)
 	}
 	defer stop()
 	err := root.ExecuteContext(ctx)
+	if err == nil { // what nobody looked at, such as the help's
+		err = printed.err
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -110,10 +114,6 @@ func terminated(ctx context.Context) <-chan struct{} {
 	return term
 }
 
-func newRoot() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "pbt",
-		Short: "Population Based Training: train many models, let the poor copy the good, find the schedule",
 // flagError is what is wrong with flags. A negative number passes for one.
 func flagError(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
@@ -125,6 +125,10 @@ func flagError(c *cobra.Command, err error) error {
 	return usageError{err}
 }
 
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pbt",
+		Short: "Population Based Training: train many models, let the poor copy the good, find the schedule",
 		Long: `pbt trains a population of models side by side. Every so often a poor model copies a
 better one's weights and hyperparameters (exploit) and varies the hyperparameters (explore).
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/journal"
@@ -31,7 +30,7 @@ Works while another process runs it, and after it was killed.`,
 			if err := checkReport(format, figure); err != nil {
 				return err
 			}
-			if file, isFile := cmd.OutOrStdout().(*os.File); out == "" && isFile && term.IsTerminal(int(file.Fd())) {
+			if out == "" && isTerminal(cmd.OutOrStdout()) {
 				return usageError{errors.New("a report is not for a terminal: name a file with -o report.html")}
 			}
 			text, err := makeReport(cmd, args[0], figure, o)

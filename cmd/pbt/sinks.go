@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
-	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/sinks"
 	"github.com/seed-7a1a2db0/pbt/sinks/feed"
 )
@@ -52,7 +50,7 @@ func (r *runSinks) end(w io.Writer, dir string) {
 // warner writes what a sink has to say on a line of its own.
 func warner(w io.Writer) func(string) {
 	clear := ""
-	if file, isFile := w.(*os.File); isFile && term.IsTerminal(int(file.Fd())) {
+	if isTerminal(w) {
 		clear = "\r\x1b[K"
 	}
 	return func(text string) { fmt.Fprintf(w, "%spbt: %s\n", clear, clean(text)) }
