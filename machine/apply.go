@@ -148,7 +148,9 @@ func (m *Machine) applyDecided(_ int64, b *Decided) error {
 	if d.Copies() || d.Action == pbt.Restart {
 		mem.copiedAt = mem.spent
 	}
-	m.count(d.Action)
+	if d.Action != pbt.Restart || mem.plan.segment != 0 { // else a member begins that was added
+		m.count(d.Action)
+	}
 	mem.state, mem.broken = StateWaiting, false
 	wish := mem.wish
 	mem.plan = plan{segment: b.Segment, turn: b.Turn, parent: b.Parent, from: b.From, steps: b.Steps, hypers: b.Hypers}

@@ -134,6 +134,9 @@ func TestSteer_InjectRetireKillPin(t *testing.T) {
 	if d := events[1].Body.(*Decided); d.Member != 3 || d.Hypers.Float("x") != 0.75 || d.Parent != 0 {
 		t.Errorf("%+v", d)
 	}
+	if n := m.Counts(); n.Restarts != 0 {
+		t.Errorf("who was added has not begun again: %+v", n)
+	}
 	refusal(t, m, Inject{}, "begins with")
 	task := m.ask(3, Ask{Worker: "w"})
 	say(t, m, Kill{Member: task.Member}, KindFailed)

@@ -81,7 +81,9 @@ func (b *book) decided(at int64, e *machine.Decided) {
 	if d.Copies() || d.Action == pbt.Restart {
 		p.copiedAt = p.spent
 	}
-	b.countAction(d.Action)
+	if d.Action != pbt.Restart || p.segment != 0 { // who was added begins, and does not begin again
+		b.countAction(d.Action)
+	}
 	p.broken, p.segment, p.turn, p.hypers = false, e.Segment, e.Turn, e.Hypers
 	if e.Parent == 0 {
 		p.saved()
