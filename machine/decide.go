@@ -56,10 +56,30 @@ func (m *Machine) checkDisk(now int64) {
 func (m *Machine) checkEnd(now int64) {
 	switch {
 	case m.phase == PhaseRunning && m.active() == 0:
-		m.emit(now, &RunEnded{Reason: "every member has spent its budget"})
+		m.emit(now, &RunEnded{Reason: m.whyOver()})
 	case m.phase == PhaseEnding && m.leased.len() == 0:
 		m.emit(now, &RunEnded{Reason: m.reason})
 	}
+}
+
+// whyOver says why no member trains any more.
+func (m *Machine) whyOver() string {
+	failed, spent := 0, 0
+	for i := range m.members {
+		switch m.members[i].state {
+		case StateFailed:
+			failed++
+		case StateDone:
+			spent++
+		}
+	}
+	switch {
+	case failed == 0:
+		return "every member has spent its budget"
+	case spent == 0:
+		return fmt.Sprintf("no member can go on: %d failed for good", failed)
+	}
+	return fmt.Sprintf("every member has spent its budget, but for %d that failed for good", failed)
 }
 
 // active is how many members still train.

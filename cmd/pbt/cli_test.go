@@ -118,6 +118,26 @@ func TestOneOfAThing(t *testing.T) {
 	says(t, ok(t, dir, "verify", "d"), ", 1 decision decided again, 1 checkpoint checked")
 }
 
+// A run says why it has ended, also if that is nobody's success.
+func TestARunInWhichMembersFailForGood(t *testing.T) {
+	dir := homeOf(t, "exit 3\n")
+	for _, c := range []struct{ script, says string }{
+		{"exit 3\n", "no member can go on: 4 failed for good"},
+		{`[ "$3" = 2 ] && exit 3; ` + plainScript, "every member has spent its budget, but for 1 that failed for good"},
+	} {
+		save(t, dir, "train.sh", c.script)
+		r := cli(t, dir, "run", "q.yaml", "--dir", "d", "--set", "repair=none", "--set", "retries=0", "--set", "failures_in_a_row=99", "--set", "trainer.slots=1")
+		says(t, ok(t, dir, "status", "d"), "finished: "+c.says+"\n")
+		if r.code == exitFailed {
+			says(t, r.err, "no segment finished with a score: "+c.says+"; see pbt status d")
+		}
+		ok(t, dir, "verify", "d")
+		if err := os.RemoveAll(filepath.Join(dir, "d")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestABadFileIsToldWithLineAndColumn(t *testing.T) {
 	for text, says := range map[string]string{
 		strings.Replace(quick, "population: 6", "populaton: 6", 1):            `q.yaml:2:1: unknown key "populaton"; did you mean "population"?`,

@@ -18,8 +18,8 @@ import (
 	"github.com/seed-7a1a2db0/pbt/api"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
-	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/internal/plural"
+	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/protocol"
 	"github.com/seed-7a1a2db0/pbt/trainer"
@@ -289,7 +289,8 @@ func sweepTrainers(dir string) error {
 func (f *runFlags) finish(cmd *cobra.Command, m *machine.Machine) error {
 	o, ok := m.Best()
 	if !ok {
-		return errors.New("the run has ended, but no segment finished with a score: see pbt status " + f.dir)
+		_, reason := m.Phase()
+		return fmt.Errorf("the run has ended, but no segment finished with a score: %s; see pbt status %s", clean(reason), f.dir)
 	}
 	best := newBestRecord(o)
 	store, err := openCheckpoints(f.dir)
@@ -388,6 +389,9 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := tellMissing(cmd.ErrOrStderr(), f.dir, e.Machine()); err != nil {
+		return errors.Join(err, e.Close())
+	}
 	if phase, reason := e.Machine().Phase(); phase == machine.PhaseEnded {
 		fmt.Fprintf(cmd.ErrOrStderr(), "the run has ended already: %s. To train on: pbt resume %s --set budget.steps=…\n", clean(reason), f.dir)
 		return errors.Join(e.Close(), f.finish(cmd, e.Machine()))
@@ -395,17 +399,6 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 	return f.train(cmd, e, show)
 }
 
-func change(exp *config.Experiment, paths []string) (*machine.Change, error) {
-	spec, err := exp.Spec()
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(exp)
-	return &machine.Change{Spec: spec, Experiment: text, Paths: paths}, err
-}
-	if err := tellMissing(cmd.ErrOrStderr(), f.dir, e.Machine()); err != nil {
-		return errors.Join(err, e.Close())
-	}
 // maxMissing bounds how many missing checkpoints are named.
 const maxMissing = 8
 
@@ -433,3 +426,11 @@ func tellMissing(w io.Writer, dir string, m *machine.Machine) error {
 	return nil
 }
 
+func change(exp *config.Experiment, paths []string) (*machine.Change, error) {
+	spec, err := exp.Spec()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(exp)
+	return &machine.Change{Spec: spec, Experiment: text, Paths: paths}, err
+}
