@@ -62,7 +62,7 @@ func steering() []*cobra.Command {
 			}, fromFlag),
 		steerCommand("pin DIR SEGMENT", "Keep a segment's checkpoint, whatever keep: says", "pin runs/digits-1 212", 1, 1, withSegment(api.VerbPin)),
 		steerCommand("unpin DIR SEGMENT", "Keep a segment's checkpoint by the rules again", "unpin runs/digits-1 212", 1, 1, withSegment(api.VerbUnpin)),
-		steerCommand("change DIR PATH=VALUE…", "Change settings of a running run: slots, budget, exploit, explore, …", "change runs/digits-1 trainer.slots=4 exploit=ttest", 1, -1,
+		steerCommand("change DIR PATH=VALUE…", "Change settings of a running run, such as its slots, budget, exploit or explore", "change runs/digits-1 trainer.slots=4 exploit=ttest", 1, -1,
 			func(c *api.Command, args []string) error {
 				c.Verb, c.Set = api.VerbChange, map[string]json.RawMessage{}
 				for _, arg := range args {
