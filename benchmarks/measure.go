@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-7a1a2db0/pbt/internal/hardware"
 )
 
 // Sample is what one turn of work took.
@@ -204,7 +206,7 @@ func compete[T any](name string, rounds int, settings []T) (samples [][]Sample, 
 
 // peakMemory is the most this process has ever held, in bytes.
 func peakMemory() float64 {
-	kb, err := strconv.ParseFloat(strings.TrimSuffix(valueIn("/proc/self/status", "VmHWM"), " kB"), 64)
+	kb, err := strconv.ParseFloat(strings.TrimSuffix(hardware.ValueIn("/proc/self/status", "VmHWM"), " kB"), 64)
 	if err != nil {
 		return 0
 	}

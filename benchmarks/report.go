@@ -13,6 +13,8 @@ import (
 	"text/tabwriter"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-7a1a2db0/pbt/internal/hardware"
 )
 
 // Results are one run of the benchmarks.
@@ -183,27 +185,15 @@ func number(x float64) string {
 }
 
 func describeMachine(dir string) Machine {
-	m := Machine{Cores: runtime.NumCPU(), Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH, FileSystem: fileSystem(dir)}
-	m.CPU = valueIn("/proc/cpuinfo", "model name")
-	if kb, err := strconv.ParseUint(strings.TrimSuffix(valueIn("/proc/meminfo", "MemTotal"), " kB"), 10, 64); err == nil {
-		m.MemoryBytes = kb << 10
+	m := Machine{
+		CPU: hardware.CPU(), MemoryBytes: hardware.MemoryBytes(), Cores: runtime.NumCPU(),
+		Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH, FileSystem: fileSystem(dir),
 	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		m.Kernel = unix.ByteSliceToString(u.Release[:])
 	}
 	return m
-}
-
-// valueIn finds "key : value" in a file of such lines.
-func valueIn(path, key string) string {
-	text, _ := os.ReadFile(path) // where there is no /proc, the machine stays unnamed
-	for line := range strings.Lines(string(text)) {
-		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == key {
-			return strings.TrimSpace(v)
-		}
-	}
-	return ""
 }
 
 // fileSystem names the type and the device of the mount that holds a directory.

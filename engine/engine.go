@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/internal/hardware"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/trainer"
@@ -283,7 +284,7 @@ func (e *Engine) isOver() (over bool, err error) {
 // begin hands the first inputs of a sitting to the machine.
 func (e *Engine) begin(first ...machine.Input) error {
 	host, _ := os.Hostname()
-	for _, in := range append(first, machine.Open{Host: host, PID: os.Getpid(), Version: e.config.Version, Change: e.config.Change}) {
+	for _, in := range append(first, machine.Open{Host: host, PID: os.Getpid(), Version: e.config.Version, Machine: hardware.Describe(), Change: e.config.Change}) {
 		if a := e.handle(in); a.Refused != nil {
 			return a.Refused
 		}

@@ -69,6 +69,7 @@ type Opened struct {
 	Host    string `json:"host"`
 	PID     int    `json:"pid"`
 	Version string `json:"version"`
+	Machine string `json:"machine,omitempty"` // what it is, for people; journals before 2026-11-30 have none
 }
 
 // SpecChanged is a resume with changed settings; only those that alter no

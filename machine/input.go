@@ -19,6 +19,7 @@ type Open struct {
 	Host    string
 	PID     int
 	Version string
+	Machine string  // what it runs on, for people
 	Change  *Change // settings to change at the same time; nil for none
 }
 

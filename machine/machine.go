@@ -262,7 +262,7 @@ func (m *Machine) open(now int64, in Open) error {
 		return errors.New("the run has not started")
 	}
 	if in.Change == nil {
-		m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version})
+		m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version, Machine: in.Machine})
 		m.rollBackAll(now, whyProcessGone)
 		return nil
 	}
@@ -270,7 +270,7 @@ func (m *Machine) open(now int64, in Open) error {
 	if err := m.checkChange(&c.Spec); err != nil {
 		return err
 	}
-	m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version})
+	m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version, Machine: in.Machine})
 	m.rollBackAll(now, whyProcessGone)
 	m.emit(now, &SpecChanged{Experiment: c.Experiment, Changed: c.Paths, spec: &c.Spec})
 	return nil

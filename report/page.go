@@ -258,7 +258,7 @@ func (r *report) came() []fact {
 		fact{"Time", fmt.Sprintf("%s at work in %s; slots busy %s of it", duration(s.WorkedS), count(n.Opens, "sitting", "sittings"), percent(h.SlotUse))},
 		fact{"Checkpoints kept", fmt.Sprintf("%s, %s", thousands(int64(h.Disk.Checkpoints)), bytesText(h.Disk.CheckpointBytes))},
 		fact{"Began", date(s.StartedAt)}, fact{"Last event", date(s.UpdatedAt)}, fact{"Ended because", clip(reason, maxText)},
-		fact{"Host", s.Host}, fact{"pbt", s.Version})
+		fact{"Host", s.Host}, fact{"Machine", cmp.Or(s.Machine, "not recorded")}, fact{"pbt", s.Version})
 }
 
 // commands reproduce what the report tells.

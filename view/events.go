@@ -71,7 +71,7 @@ func (e *Event) say(body machine.Body) {
 		e.Data = map[string]any{"seed": b.Seed, "version": b.Version}
 	case *machine.Opened:
 		e.Say = fmt.Sprintf("pbt %s on %s took the run (process %d)", b.Version, b.Host, b.PID)
-		e.Data = map[string]any{"host": b.Host, "pid": b.PID, "version": b.Version}
+		e.Data = map[string]any{"host": b.Host, "pid": b.PID, "version": b.Version, "machine": b.Machine}
 	case *machine.SpecChanged:
 		e.Say = "settings changed: " + strings.Join(b.Changed, ", ")
 		if b.By != "" {

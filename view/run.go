@@ -33,6 +33,7 @@ type Run struct {
 	exp       *config.Experiment
 	started   machine.RunStarted
 	host      string
+	hardware  string
 	version   string
 	live      bool
 	seq       int64
@@ -214,7 +215,7 @@ func (r *Run) apply(e *read) error {
 func (r *Run) note(e *read) error {
 	switch b := e.body.(type) {
 	case *machine.Opened:
-		r.host, r.version = b.Host, b.Version
+		r.host, r.version, r.hardware = b.Host, b.Version, b.Machine
 		r.endSpans(e.row.At)
 	case *machine.SpecChanged:
 		return r.setExperiment(b.Experiment)

@@ -35,6 +35,7 @@ type Summary struct {
 	Seq          int64         `json:"seq"`
 	Host         string        `json:"host"`
 	Version      string        `json:"version"`
+	Machine      string        `json:"machine"` // that trains it, or did last; empty in old journals
 }
 
 // Budget says when training ends; what sets no limit is left out.
@@ -85,7 +86,7 @@ func (r *Run) Summary() (Summary, bool) {
 		Budget:   Budget{Steps: spec.Budget.Steps, TotalSteps: spec.Budget.Total, WallS: spec.Budget.Wall.Seconds(), Target: spec.Budget.Target},
 		Progress: r.progress(), EtaS: r.eta(now), Spent: r.m.Spent(),
 		Counts: Counts{n.Finished, n.Failed, n.Lost, n.Refused, n.Copies, n.Repairs, n.Restarts, n.RolledBack, n.Opens},
-		Hypers: r.hyperDefs(), Seq: r.seq, Host: r.host, Version: r.version,
+		Hypers: r.hyperDefs(), Seq: r.seq, Host: r.host, Version: r.version, Machine: r.hardware,
 	}
 	if len(r.best) > 0 {
 		best := r.bestView(r.best[0])

@@ -21,6 +21,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/history"
+	"github.com/seed-7a1a2db0/pbt/internal/hardware"
 	"github.com/seed-7a1a2db0/pbt/internal/testdir"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
@@ -695,7 +696,7 @@ func TestTheViewOfARealRun(t *testing.T) {
 	r := fold(t, j)
 	agree(t, r, j)
 	before, _ := r.Summary()
-	if before.Phase != machine.PhaseEnded || before.Progress != 1 || before.Spent != 360 {
+	if before.Phase != machine.PhaseEnded || before.Progress != 1 || before.Spent != 360 || before.Machine != hardware.Describe() {
 		t.Errorf("%+v", before)
 	}
 	exp.Budget.Steps = 120

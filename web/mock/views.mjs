@@ -120,6 +120,7 @@ export function run(s) {
     seq: s.seq,
     host: "atlas",
     version: "0.5.0-mock",
+    machine: "linux/amd64, 8 CPUs (Mock), 32.0 GB of memory",
   }
 }
 

@@ -64,6 +64,7 @@ export interface Run {
   seq: number
   host: string
   version: string
+  machine: string
 }
 
 export type MemberState = "waiting" | "running" | "deciding" | "done" | "failed" | "retired"

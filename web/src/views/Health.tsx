@@ -95,7 +95,7 @@ function Tiles({ h }: { h: Health }) {
       <Tile
         name="Free disk"
         value={formatBytes(h.disk.free_bytes)}
-        note={low ? "fewer than ten checkpoints fit" : visible(r?.host ?? "")}
+        note={low ? "fewer than ten checkpoints fit" : visible([r?.host, r?.machine].filter(Boolean).join(": "))}
         warn={low}
       />
     </dl>
