@@ -17,6 +17,7 @@ PBT = os.environ.get("PBT_BINARY", Path(__file__).resolve().parents[2] / "bin/pb
 MOMENTS = (0.025, 0.1, 0.25, 0.5, 1.0)  # of the way to the best record; more happens at first
 COLUMNS = 8
 GAP = 10  # white pixels between two blocks
+ZOOM = 2  # pixels of the picture for one of an image, along either side
 
 
 def ancestry(run):
@@ -60,7 +61,7 @@ def main():
         print(json.dumps({"run": os.path.normpath(run), "rows": facts}))
         pad = np.full((len(drawn), GAP), 255, np.uint8)
         picture = drawn if picture is None else np.hstack([picture, pad, drawn])
-    final.write_png(args.out, picture)
+    final.write_png(args.out, picture.repeat(ZOOM, 0).repeat(ZOOM, 1))
 
 
 if __name__ == "__main__":
