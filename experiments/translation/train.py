@@ -78,8 +78,8 @@ def init(seed, vocabulary):
 class Dropper:
     """Drops values while training: a key for each place that asks, and nothing at all without a key.
 
-    Eight random bits decide about a value, not 32: drawing them is a third of a step's time else. So rates are multiples
-    of 1/256, and what is kept is scaled by the rate in use.
+    Eight random bits decide about a value, not 32, since drawing them takes its time on a processor. So the rates in use
+    are multiples of 1/256, and what is kept is scaled by these.
     """
 
     def __init__(self, key=None, rates=None):
