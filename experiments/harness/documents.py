@@ -14,7 +14,7 @@ from typing import Any
 from .domains import ARM_NAMES, EXPERIMENTS, REPO, Domain, Measure, member_name
 
 MARK = re.compile(r"(<!--=(?P<name>[\w./,:%-]+)-->)(?P<text>.*?)(<!--/-->)", re.DOTALL)
-DOCUMENTS = (REPO / "docs" / "results.md", EXPERIMENTS / "README.md")
+DOCUMENTS = (REPO / "README.md", REPO / "docs" / "results.md", EXPERIMENTS / "README.md")
 NOT_RUN = "not run yet"
 
 
