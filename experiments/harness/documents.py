@@ -1,6 +1,6 @@
 """Numbers in documents: between `<!--=NAME-->` and `<!--/-->` stands what the summaries say.
 
-NAME is a path such as rl/asterix/table. `python -m harness fill` writes, `check` compares.
+NAME is a path such as rl/breakout/table. `python -m harness fill` writes, `check` compares.
 """
 
 from __future__ import annotations
