@@ -28,6 +28,7 @@ def environment(smoke: bool) -> dict[str, str]:
     env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     env["OMP_NUM_THREADS"] = env["OPENBLAS_NUM_THREADS"] = "1"
     env["JAX_PLATFORMS"] = "cpu"
+    env["MALLOC_MMAP_THRESHOLD_"] = env["MALLOC_TRIM_THRESHOLD_"] = str(4 << 30)  # else JAX's buffers come and go as pages
     env["JAX_COMPILATION_CACHE_DIR"] = str(BUILD / "jax-cache")
     env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
     env["EXPERIMENT_DATA"] = str(BUILD)
