@@ -253,3 +253,21 @@ func selfSigned(t *testing.T, dir string) *x509.CertPool {
 	pool.AppendCertsFromPEM(cert)
 	return pool
 }
+
+// A process that was killed while it wrote down where it listens has left a draft: the
+// next one's takes its place, and nobody else can read it.
+func TestTheNoteOfAKilledProcess(t *testing.T) {
+	dir := t.TempDir()
+	save(t, dir, "."+serverFile, "half of a no")
+	if err := noteServer(dir, serverNote{URL: "http://127.0.0.1:1/", Token: "t", PID: 7}); err != nil {
+		t.Fatal(err)
+	}
+	there, err := os.ReadDir(dir)
+	if err != nil || len(there) != 1 {
+		t.Fatalf("%v, %v", there, err)
+	}
+	info, err := there[0].Info()
+	if n, noteErr := readNote(dir); err != nil || noteErr != nil || n.PID != 7 || info.Mode().Perm() != 0o600 {
+		t.Errorf("%+v, %v, %v, %v", n, noteErr, info.Mode(), err)
+	}
+}

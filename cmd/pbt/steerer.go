@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/user"
@@ -208,22 +209,28 @@ type serverNote struct {
 	PID   int    `json:"pid"`
 }
 
-// noteServer writes down where to find this process: whole, or not at all.
+// noteServer writes down where to find this process: whole, or not at all. Only the run's
+// owner does, so that its draft has a name of its own: what a killed process has left of
+// one gives way to the next.
 func noteServer(dir string, n serverNote) error {
 	text, err := json.Marshal(n)
 	if err != nil {
 		return err
 	}
-	draft, err := os.CreateTemp(dir, ".server-*") // readable by the user alone
+	path := filepath.Join(dir, "."+serverFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	draft, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // readable by the user alone
 	if err != nil {
 		return err
 	}
 	_, err = draft.Write(append(text, '\n'))
 	if err = errors.Join(err, draft.Close()); err == nil {
-		err = os.Rename(draft.Name(), filepath.Join(dir, serverFile))
+		err = os.Rename(path, filepath.Join(dir, serverFile))
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(draft.Name()))
+		return errors.Join(err, os.Remove(path))
 	}
 	return nil
 }
