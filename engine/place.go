@@ -37,8 +37,12 @@ func prepareDir(dir string) (*place, error) {
 }
 
 // takeBack removes the directories that were made, but those in which something lies.
-func (p *place) takeBack() {
-	for _, dir := range p.made {
+func (p *place) takeBack() { RemoveEmpty(p.made) }
+
+// RemoveEmpty removes directories that lie in each other, the innermost first, up to one
+// in which something lies.
+func RemoveEmpty(dirs []string) {
+	for _, dir := range dirs {
 		if os.Remove(dir) != nil { // nor can those around it go
 			return
 		}

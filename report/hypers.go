@@ -44,7 +44,7 @@ func (r *report) hypers(width float64) (*figure, error) {
 	}
 	rows := (len(panels) + columns - 1) / columns
 	f.h = top + float64(rows)*(height+below) + 8
-	f.Note = count(int64(len(panels)), "hyperparameter", "hyperparameters") + ". "
+	f.Note = count(int64(len(panels)), "hyperparameter") + ". "
 	if r.chosen != nil {
 		f.Note += fmt.Sprintf("The bold line is the schedule of %s; thin", r.leader())
 	} else {

@@ -169,8 +169,8 @@ func (r *report) asked() []fact {
 		space = append(space, clip(d.Name, 60)+": "+rangeText(&d))
 	}
 	list := []fact{
-		{"Experiment", s.Name}, {"Metric", s.Metric + ", " + goal}, {"Population", count(int64(s.Population), "member", "members") + " on " + count(int64(s.Slots), "slot", "slots")},
-		{"A segment", count(s.SegmentSteps, "training step", "training steps")}, {"Budget", budgetText(&s.Budget)}, {"Exploit", s.Exploit}, {"Explore", s.Explore},
+		{"Experiment", s.Name}, {"Metric", s.Metric + ", " + goal}, {"Population", count(int64(s.Population), "member") + " on " + count(int64(s.Slots), "slot")},
+		{"A segment", count(s.SegmentSteps, "training step")}, {"Budget", budgetText(&s.Budget)}, {"Exploit", s.Exploit}, {"Explore", s.Explore},
 		{"Hyperparameters", clip(strings.Join(space, "\n"), 20*maxText)}, {"Seed", s.Seed}, {"Trainer", r.trainer()},
 	}
 	return list
@@ -230,16 +230,16 @@ func budgetText(b *view.Budget) string {
 func (r *report) came() []fact {
 	s, h := &r.sum, r.run.Health()
 	n := &s.Counts
-	repaired := fmt.Sprintf("%s, %s", count(n.Copies, "copy", "copies"), count(n.Repairs, "repair", "repairs"))
+	repaired := fmt.Sprintf("%s, %s", count(n.Copies, "copy"), count(n.Repairs, "repair"))
 	if n.Restarts > 0 {
-		repaired += ", " + count(n.Restarts, "restart", "restarts")
+		repaired += ", " + count(n.Restarts, "restart")
 	}
 	trouble := fmt.Sprintf("%s failed, %s cut off", thousands(n.Failed), thousands(n.Lost))
 	if n.Refused > 0 {
-		trouble += ", " + count(n.Refused, "report", "reports") + " refused"
+		trouble += ", " + count(n.Refused, "report") + " refused"
 	}
 	if n.RolledBack > 0 {
-		trouble += ", " + count(n.RolledBack, "member", "members") + " fell back"
+		trouble += ", " + count(n.RolledBack, "member") + " fell back"
 	}
 	reason := s.Reason
 	if reason == "" {
@@ -255,7 +255,7 @@ func (r *report) came() []fact {
 	return append(list,
 		fact{"Segments", fmt.Sprintf("%s finished, %s steps", thousands(n.Finished), thousands(s.Spent))}, fact{"Exploited", repaired},
 		fact{"Attempts", trouble}, fact{"Families", fmt.Sprintf("%s of %s initial members have living descendants", thousands(int64(r.tree.Roots)), thousands(int64(s.Population)))},
-		fact{"Time", fmt.Sprintf("%s at work in %s; slots busy %s of it", duration(s.WorkedS), count(n.Opens, "sitting", "sittings"), percent(h.SlotUse))},
+		fact{"Time", fmt.Sprintf("%s at work in %s; slots busy %s of it", duration(s.WorkedS), count(n.Opens, "sitting"), percent(h.SlotUse))},
 		fact{"Checkpoints kept", fmt.Sprintf("%s, %s", thousands(int64(h.Disk.Checkpoints)), bytesText(h.Disk.CheckpointBytes))},
 		fact{"Began", date(s.StartedAt)}, fact{"Last event", date(s.UpdatedAt)}, fact{"Ended because", clip(reason, maxText)},
 		fact{"Host", s.Host}, fact{"Machine", cmp.Or(s.Machine, "not recorded")}, fact{"pbt", s.Version})

@@ -64,7 +64,7 @@ func (r *report) population(width float64) *figure {
 	})
 	r.endLabels(p, b, &c.Band, x, y)
 	f.Note = fmt.Sprintf("%s. Lines have the colour of the initial member that their weights descend from; an arc leads from a member's score to that of the weights it copied, where its line goes on. The bold line is the history of %s.",
-		count(int64(len(c.Series)), "member", "members"), r.leader())
+		count(int64(len(c.Series)), "member"), r.leader())
 	if c.Decimated {
 		f.Note += " Lines are thinned out."
 	}

@@ -134,7 +134,7 @@ func TestNumbers(t *testing.T) {
 	}
 	for got, want := range map[string]string{
 		thousands(-1234567): "−1,234,567", thousands(999): "999", bytesText(999): "999 B", bytesText(1234567): "1.23 MB", percent(0.5): "50 %", percent(0.012): "1.2 %", compact(51_200): "51,200", compact(12_345_678): "12.3 M",
-		count(1, "copy", "copies"): "1 copy", count(0, "copy", "copies"): "0 copies", valueText(pbt.Float(0.000125785)): "0.000126", valueText(pbt.Text("adam")): "adam",
+		count(1, "copy"): "1 copy", count(0, "copy"): "0 copies", valueText(pbt.Float(0.000125785)): "0.000126", valueText(pbt.Text("adam")): "adam",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

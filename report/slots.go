@@ -57,7 +57,7 @@ func (r *report) slots(width float64) *figure {
 	}
 	p.track(&tracks[spanRuns], stroke{color: p.accent, width: thick, alpha: 0.4, cap: "butt"})
 	p.track(&tracks[spanBroken], stroke{color: p.bad, width: thick, cap: "butt"})
-	f.Note = fmt.Sprintf("%s, at work %s of the time. Where segments are too short to be told apart, several are drawn as one.", count(int64(len(v.Slots)), "slot", "slots"), percent(v.Use))
+	f.Note = fmt.Sprintf("%s, at work %s of the time. Where segments are too short to be told apart, several are drawn as one.", count(int64(len(v.Slots)), "slot"), percent(v.Use))
 	if len(shown) < len(v.Slots) {
 		f.Note += fmt.Sprintf(" %d of them are drawn.", len(shown))
 	}

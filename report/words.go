@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 )
 
 // none stands where there is nothing to tell.
@@ -103,11 +104,8 @@ func thousands(n int64) string {
 }
 
 // count writes a number of things: 1 copy, 2 copies.
-func count(n int64, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return thousands(n) + " " + many
+func count(n int64, thing string) string {
+	return thousands(n) + " " + plural.Thing(n, thing)
 }
 
 // duration writes seconds.

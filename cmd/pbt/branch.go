@@ -114,11 +114,11 @@ func (b *branching) find(h *history.History, id int64) error {
 		if err != nil {
 			return err
 		}
-		name, kept := m.NeedsCheckpoint(id)
+		name, there := keptCheckpoint(m, b.from.From, id)
 		switch {
-		case !kept || name == "":
+		case name == "":
 			return fmt.Errorf("the checkpoint of segment %d is gone: nothing needed it any more. %s What you may want later: pbt pin, or keep: in the experiment file", id, b.elsewhere(m))
-		case b.from.From.Has(name):
+		case there:
 			b.from.ID = name
 			return nil
 		case again: // the journal still keeps what was not there before
@@ -129,15 +129,14 @@ func (b *branching) find(h *history.History, id int64) error {
 
 // elsewhere names a segment that can be branched.
 func (b *branching) elsewhere(m *machine.Machine) string {
-	there := func(segment int64) bool {
-		name, kept := m.NeedsCheckpoint(segment)
-		return kept && name != "" && b.from.From.Has(name)
-	}
-	if best, ok := m.Best(); ok && there(best.Segment) {
-		return fmt.Sprintf("The best one, segment %d, is kept, and those that members hold: see pbt status %s.", best.Segment, b.dir)
+	if best, ok := m.Best(); ok {
+		if _, there := keptCheckpoint(m, b.from.From, best.Segment); there {
+			return fmt.Sprintf("The best one, segment %d, is kept, and those that members hold: see pbt status %s.", best.Segment, b.dir)
+		}
 	}
 	for i := range m.Members() {
-		if r, ok := m.Record(i); ok && there(r.Segment) {
+		r, _ := m.Record(i)
+		if _, there := keptCheckpoint(m, b.from.From, r.Segment); there {
 			return fmt.Sprintf("That of segment %d, which member %d holds, is there.", r.Segment, i)
 		}
 	}

@@ -95,13 +95,20 @@ func TestASinkWhoseDiskIsFull(t *testing.T) {
 	}
 }
 
-// What nobody could read was not done, be it only the help.
-func TestHelpSaysThatItCouldNotWrite(t *testing.T) {
+// fullDevice takes nothing: each write to it finds the disk full.
+func fullDevice(t *testing.T) *os.File {
+	t.Helper()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
-	defer full.Close()
+	t.Cleanup(func() { full.Close() })
+	return full
+}
+
+// What nobody could read was not done, be it only the help.
+func TestHelpSaysThatItCouldNotWrite(t *testing.T) {
+	full := fullDevice(t)
 	for _, args := range [][]string{{"--help"}, {}, {"run", "--help"}, {"help", "run"}, {"completion", "bash"}} {
 		c := command(t, "", args...)
 		c.Stdout = full
@@ -113,11 +120,7 @@ func TestHelpSaysThatItCouldNotWrite(t *testing.T) {
 }
 
 func TestBestSaysThatItCouldNotWrite(t *testing.T) {
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Skip(err)
-	}
-	defer full.Close()
+	full := fullDevice(t)
 	c := newRoot()
 	c.SetOut(full)
 	c.SetArgs([]string{"best", filepath.Join(finished(t), "d")})

@@ -145,3 +145,13 @@ func storedExperiment(dir string) (*config.Experiment, error) {
 	}
 	return config.FromJSON(stored)
 }
+
+// keptCheckpoint is the name of a segment's checkpoint, empty if the run keeps none, and
+// whether it is there: else somebody has deleted it.
+func keptCheckpoint(m *machine.Machine, store *checkpoint.Store, segment int64) (name string, there bool) {
+	name, kept := m.NeedsCheckpoint(segment)
+	if !kept || name == "" {
+		return "", false
+	}
+	return name, store.Has(name)
+}

@@ -197,11 +197,7 @@ func (f *runFlags) chooseDir(name string) (err error) {
 // notMade removes the directories that chooseDir has made, if nothing lies in them, and
 // returns why.
 func (f *runFlags) notMade(why error) error {
-	for _, dir := range f.made {
-		if os.Remove(dir) != nil {
-			break
-		}
-	}
+	engine.RemoveEmpty(f.made)
 	return why
 }
 
@@ -412,7 +408,7 @@ func tellMissing(w io.Writer, dir string, m *machine.Machine) error {
 	var missing []string
 	for i := range m.Members() {
 		r, _ := m.Record(i)
-		if name, kept := m.NeedsCheckpoint(r.Segment); kept && name != "" && !store.Has(name) {
+		if name, there := keptCheckpoint(m, store, r.Segment); name != "" && !there {
 			missing = append(missing, fmt.Sprintf("%s (segment %d, of member %d)", name, r.Segment, i))
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 )
 
 // CPU is the processor's name; empty where it is not known.
@@ -24,10 +26,7 @@ func MemoryBytes() uint64 {
 // Describe says in a line what this process runs on, for people: "linux/amd64, 2 CPUs
 // (AMD EPYC), 24.7 GB of memory". What is not known is left out.
 func Describe() string {
-	text := fmt.Sprintf("%s/%s, %d CPU", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	if runtime.NumCPU() != 1 {
-		text += "s"
-	}
+	text := fmt.Sprintf("%s/%s, %s", runtime.GOOS, runtime.GOARCH, plural.Of(runtime.NumCPU(), "CPU"))
 	if cpu := CPU(); cpu != "" {
 		text += fmt.Sprintf(" (%s)", cpu)
 	}
