@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/strict"
 )
 
 // Steerer steers a run that this process trains.
@@ -89,13 +90,12 @@ const (
 // misunderstanding, and a run is no place for those.
 func ParseCommand(text []byte) (Command, error) {
 	var c Command
-	given := map[string]json.RawMessage{}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	if err := dec.Decode(&given); err != nil || given == nil {
+	if text = bytes.TrimSpace(text); len(text) == 0 || text[0] != '{' {
 		return c, fmt.Errorf("want a JSON object such as {\"verb\": \"pause\"}")
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return c, errors.New("something follows the JSON object")
+	given := map[string]json.RawMessage{}
+	if err := strict.Unmarshal(text, &given); err != nil {
+		return c, err
 	}
 	var verb Verb
 	if err := json.Unmarshal(given["verb"], &verb); err != nil || fieldsOf[verb] == nil {
@@ -106,13 +106,9 @@ func ParseCommand(text []byte) (Command, error) {
 	}
 	text, err := json.Marshal(given)
 	if err == nil {
-		err = json.Unmarshal(text, &c)
+		err = strict.Unmarshal(text, &c)
 	}
 	if err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return c, fmt.Errorf("%s: found a JSON %s", wrong.Field, wrong.Value)
-		}
 		return c, err
 	}
 	return c, c.check()

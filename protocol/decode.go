@@ -2,13 +2,13 @@ package protocol
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/seed-7a1a2db0/pbt/internal/strict"
 )
 
 // FromTrainer reads one line that a trainer has sent, without its end. The error
@@ -79,7 +79,7 @@ func decode(line []byte, empty func(kind string) Message) (Message, error) {
 	var head struct {
 		Type *string `json:"type"`
 	}
-	if err := unmarshal(line, &head); err != nil {
+	if err := strict.Unmarshal(line, &head); err != nil {
 		return nil, err
 	}
 	if head.Type == nil {
@@ -89,26 +89,10 @@ func decode(line []byte, empty func(kind string) Message) (Message, error) {
 	if m == nil {
 		return nil, fmt.Errorf("unknown type %.80q", *head.Type)
 	}
-	if err := unmarshal(line, m); err != nil {
+	if err := strict.Unmarshal(line, m); err != nil {
 		return nil, fmt.Errorf("%s: %w", *head.Type, err)
 	}
 	return m, nil
-}
-
-// unmarshal prefers words about the message to those about Go's types.
-func unmarshal(line []byte, into any) error {
-	err := json.Unmarshal(line, into)
-	var wrong *json.UnmarshalTypeError
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &wrong):
-		return fmt.Errorf("%s is a %s", wrong.Field, wrong.Value)
-	case errors.As(err, &syntax):
-		return fmt.Errorf("not JSON: %w (at byte %d)", err, syntax.Offset)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("not JSON: cut short")
-	}
-	return err
 }
 
 // depth is how deep objects and arrays are nested.

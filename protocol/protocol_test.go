@@ -89,6 +89,31 @@ func TestGolden_BadMessagesAreRefusedWithAReason(t *testing.T) {
 	}
 }
 
+// JSON files cannot hold bytes that are not UTF-8; so this is not in the golden file.
+func TestFromTrainer_RefusesWhatIsNotUTF8(t *testing.T) {
+	for _, line := range []string{
+		"{\"type\":\"failed\",\"lease\":7,\"kind\":\"error\",\"error\":\"\xff\"}",
+		"{\"type\":\"report\",\"lease\":7,\"score\":1,\"metrics\":{\"\xc3\":1}}",
+		"{\"type\":\"beat\",\"unknown\":\"\xed\xa0\x80\"}",
+	} {
+		if m, err := protocol.FromTrainer([]byte(line)); err == nil || !strings.Contains(err.Error(), "not valid UTF-8") {
+			t.Errorf("%q: %#v, %v", line, m, err)
+		}
+	}
+}
+
+// A name in other case is another name.
+func TestFromTrainer_NamesMatchExactly(t *testing.T) {
+	m, err := protocol.FromTrainer([]byte(`{"type":"report","Type":"beat","lease":7,"LEASE":8,"score":1,"Score":999,"Samples":[5]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, ok := m.(*protocol.Report)
+	if !ok || r.Lease != 7 || *r.Score != 1 || len(r.Samples) != 0 {
+		t.Errorf("%#v", m)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	many := func(n int, one string) string { return strings.TrimSuffix(strings.Repeat(one+",", n), ",") }
 	long := strings.Repeat("x", protocol.MaxName+1)

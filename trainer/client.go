@@ -243,7 +243,7 @@ func (t *turn) close() {
 	if t.timer != nil {
 		t.timer.Stop()
 	}
-	t.watch(nil, 0)
+	t.unwatch()
 }
 
 // gone says what a connection that has ended means.
@@ -259,9 +259,11 @@ func (t *turn) gone(err error) error {
 
 // run is the whole of it: segment, loaded, report, save, saved.
 func (t *turn) run(held memory, res *Result) error {
+	var watcher func(*protocol.Progress)
 	if t.job.Progress != nil {
-		t.watch(t.progress, t.job.Lease)
+		watcher = t.progress
 	}
+	t.watch(watcher, t.job.Lease)
 	defer context.AfterFunc(t.ctx, func() { t.conn.Close() })() // nobody waits for a trainer that does not read
 	start := time.Now()
 	t.within(t.slot.StepTimeout, "step_timeout", "from the start of a segment to its report")

@@ -363,7 +363,7 @@ func TestClient_BetweenTwoSegments(t *testing.T) {
 func TestClient_Progress(t *testing.T) {
 	t.Parallel()
 	const many = 5000
-	s := play(t, fmt.Sprintf(`greet; want segment; loaded; say {"type":"progress","lease":1,"step":7}; `+
+	s := play(t, fmt.Sprintf(`greet; want segment; loaded; `+
 		`say {"type":"progress","lease":$lease,"step":3,"metrics":{"loss":0.25}}; many %d {"type":"progress","lease":$lease,"step":4}; report; want save; saved; `+
 		`many 3 {"type":"progress","lease":$lease,"step":9}; serve`, many))
 	var seen []trainer.Progress
@@ -378,12 +378,34 @@ func TestClient_Progress(t *testing.T) {
 		t.Errorf("%+v", first)
 	}
 	if slices.ContainsFunc(seen, func(p trainer.Progress) bool { return p.Step > 4 }) {
-		t.Error("progress of another lease was passed on")
+		t.Error("progress after the report was passed on")
 	}
 	var late atomic.Int64
 	s.good(1, func(j *trainer.Job) { j.Progress = func(trainer.Progress) { late.Add(1) } })
 	if n := late.Load(); n != 0 {
 		t.Errorf("%d messages about the segment before were passed on", n)
+	}
+}
+
+// Progress of the segment before may cross with the next segment's message, until that is loaded.
+func TestClient_ProgressMayCrossWithTheNextSegment(t *testing.T) {
+	t.Parallel()
+	s := play(t, `greet; train; want segment; say {"type":"progress","lease":101,"step":7}; loaded; report; want save; saved; serve`)
+	s.good(0)
+	var seen atomic.Int64
+	s.good(1, func(j *trainer.Job) { j.Progress = func(trainer.Progress) { seen.Add(1) } })
+	if n := seen.Load(); n != 0 {
+		t.Errorf("%d messages about the segment before were passed on", n)
+	}
+}
+
+// Once the next segment is loaded, the program knows its lease.
+func TestClient_ProgressOfAnOldLeaseIsRefused(t *testing.T) {
+	t.Parallel()
+	s := play(t, `greet; train; want segment; loaded; say {"type":"progress","lease":101,"step":7}; want error; hang`)
+	s.good(0)
+	if _, err := s.train(1); err == nil || !strings.Contains(err.Error(), "progress: lease 101 is not the current one, which is 102") {
+		t.Error(err)
 	}
 }
 

@@ -114,6 +114,8 @@ func TestTheScoreInALineOfJSON(t *testing.T) {
 		"NaN as a text":             {"", `echo '{"score": "NaN"}'`, math.NaN()},
 		"NaN in a text beside it":   {"", `printf '%s\n' '{"score": 0.5, "note": "loss: NaN, \"Infinity\" \\"}'`, 0.5},
 		"NaN in a list beside it":   {"", `echo '{"losses": [NaN, -Infinity, {"a": NaN}], "score": 0.5}'`, 0.5},
+		"a name twice":              {"", `echo '{"score": 0.5}'; echo '{"score": 9, "score": 8}'`, 0.5},
+		"bytes that are not UTF-8":  {"", `printf '{"score": 0.5, "note": "\377"}\n'`, 0.5},
 		"a line that is not JSON":   {"", `echo '{"score": 0.5}'; echo '{score: 9}'; echo '{"score":'; echo '{"score": "good"}'; echo '{"score": null}'`, 0.5},
 		"keys that lead nowhere":    {"a.b.c", `echo '{"a": {"b": {"c": 0.5}}}'; echo '{"a": {"b": 7}}'; echo '{"a": [1]}'`, 0.5},
 		"a metric of the same name": {"eval.score", `echo '{"score": 9, "eval": {"score": 0.5}}'`, 0.5},

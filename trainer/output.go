@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/seed-7a1a2db0/pbt/internal/strict"
 )
 
 // Limits of what is read from a program.
@@ -79,10 +81,11 @@ func (o *report) take(text string) {
 	}
 }
 
-// takeJSON takes the score, the list named samples, and every other number as a metric.
+// takeJSON takes the score, the list named samples, and every other number as a metric. It takes nothing
+// from an object in which a name occurs twice: which of two scores counts would be a guess.
 func (o *report) takeJSON(line []byte) {
 	line = quoteNonFinite(line)
-	if !json.Valid(line) {
+	if strict.CheckNames(line) != nil {
 		return
 	}
 	var doc map[string]any

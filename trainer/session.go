@@ -33,7 +33,8 @@ type session struct {
 
 	watching sync.Mutex
 	watcher  func(*protocol.Progress)
-	lease    int64 // whose progress is watched
+	lease    int64 // of the newest segment
+	before   int64 // of the segment before it, until the newest is loaded; 0: none
 	window   int64 // the second that progress is counted in
 	seen     int   // messages in it
 }
@@ -224,7 +225,12 @@ func (l *session) hear() error {
 		switch m := m.(type) {
 		case *protocol.Beat:
 		case *protocol.Progress:
-			l.tell(m, second)
+			if err := l.tell(m, second); err != nil {
+				return err
+			}
+		case *protocol.Loaded:
+			l.settle()
+			l.messages <- m
 		default:
 			l.messages <- m
 		}
@@ -258,23 +264,48 @@ func readLine(in *bufio.Reader, line []byte) ([]byte, error) {
 	}
 }
 
-// watch lets f see the progress of a lease; nil for nobody.
+// watch notes a new segment and passes its progress to f, unless f is nil.
 func (l *session) watch(f func(*protocol.Progress), lease int64) {
 	l.watching.Lock()
 	defer l.watching.Unlock()
-	l.watcher, l.lease = f, lease
+	l.watcher, l.lease, l.before = f, lease, l.lease
 }
 
-// tell passes progress on, as often as people can look.
-func (l *session) tell(m *protocol.Progress, second int64) {
+// unwatch passes no further progress on. The newest segment stays the newest.
+func (l *session) unwatch() {
 	l.watching.Lock()
 	defer l.watching.Unlock()
+	l.watcher = nil
+}
+
+// settle notes that the program has loaded the newest segment: from now on it knows its lease.
+func (l *session) settle() {
+	l.watching.Lock()
+	defer l.watching.Unlock()
+	l.before = 0
+}
+
+// tell passes progress on, at most MaxProgress times a second. Progress of the segment before is
+// ignored as long as it may have crossed with the new segment's message; any other lease is an error.
+func (l *session) tell(m *protocol.Progress, second int64) error {
+	l.watching.Lock()
+	defer l.watching.Unlock()
+	switch {
+	case m.Lease == l.lease:
+	case m.Lease == l.before:
+		return nil
+	case l.lease == 0:
+		return fmt.Errorf("progress: lease %d was never handed out: no segment has begun", m.Lease)
+	default:
+		return fmt.Errorf("progress: lease %d is not the current one, which is %d", m.Lease, l.lease)
+	}
 	if second != l.window {
 		l.window, l.seen = second, 0
 	}
-	if l.seen++; l.watcher != nil && m.Lease == l.lease && l.seen <= protocol.MaxProgress {
+	if l.seen++; l.watcher != nil && l.seen <= protocol.MaxProgress {
 		l.watcher(m)
 	}
+	return nil
 }
 
 // send says something to the program; the reader does so too, about bad messages.
