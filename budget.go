@@ -41,6 +41,18 @@ func (b Budget) Grant(segment, spent, spentByAll, promised int64) int64 {
 	return max(grant, 0)
 }
 
+// Progress is the share of the budget in steps that a member has spent, in [0, 1]: of its own
+// budget, or else of the budget of all members together; 0 without either.
+func (b Budget) Progress(spent, spentByAll int64) float64 {
+	switch {
+	case b.Steps > 0:
+		return min(1, float64(spent)/float64(b.Steps))
+	case b.Total > 0:
+		return min(1, float64(spentByAll)/float64(b.Total))
+	}
+	return 0
+}
+
 // Reached tells whether a score meets the target.
 func (b Budget) Reached(g Goal, s Score) bool {
 	return b.Target != nil && s.Finite() && !g.Better(*b.Target, s)

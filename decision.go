@@ -44,6 +44,12 @@ const (
 	WhyNotSignificant Why = "not_significant"
 	WhyDiverged       Why = "diverged"
 	WhyFailed         Why = "failed"
+	WhyFounderKept    Why = "founder_kept"
+	WhyFounderOut     Why = "founder_given_up"
+	WhyPoolKept       Why = "not_in_pool_bottom"
+	WhyPoolBottom     Why = "in_pool_bottom"
+	WhyNoDonor        Why = "no_better_donor"
+	WhyProbe          Why = "probe"
 	WhySteered        Why = "by_hand" // a person's wish
 	WhyBranch         Why = "branch"  // the run begins with a segment of another
 )
@@ -72,9 +78,14 @@ type Decision struct {
 	Margin  float64   `json:"margin,omitempty"`
 	Rival   *Donor    `json:"donor,omitempty"` // whom it copied, or was compared with
 	Test    *TestData `json:"test,omitempty"`
-	Inherit Inherit   `json:"inherit,omitempty"` // what it took over
-	Changes []Change  `json:"changes,omitempty"` // what exploring did
-	Origin  string    `json:"origin,omitempty"`  // where a branch's first weights come from, in words
+
+	Founders int    `json:"founders,omitempty"` // founders left when it was decided
+	Quota    int    `json:"quota,omitempty"`    // founders that the rule keeps at this point of the budget
+	Probe    *Donor `json:"probe,omitempty"`    // whose hyperparameters a probe trains the donor's weights with
+
+	Inherit Inherit  `json:"inherit,omitempty"` // what it took over
+	Changes []Change `json:"changes,omitempty"` // what exploring did
+	Origin  string   `json:"origin,omitempty"`  // where a branch's first weights come from, in words
 
 	Parent int64  `json:"-"` // the segment whose weights train on; 0: fresh weights
 	Hypers Hypers `json:"-"` // in force from now on
@@ -85,6 +96,12 @@ func (d *Decision) Copies() bool { return d.Action == Copy || d.Action == Mend }
 
 // TakesWeights tells whether the next segment starts from another member's weights.
 func (d *Decision) TakesWeights() bool { return d.Copies() && d.Inherit != InheritHypers }
+
+// Departs tells whether the member is not a founder from now on. A branch begins with the
+// weights of another run: its members are founders of the new one.
+func (d *Decision) Departs() bool {
+	return d.TakesWeights() && d.Why != WhyBranch || d.Action == Restart
+}
 
 // WasReady tells whether the ready rule said yes, or was not asked because
 // something had broken.
@@ -104,6 +121,10 @@ func (d *Decision) Say() string {
 	b.WriteString(d.sayWhy())
 	switch d.Action {
 	case Copy:
+		if d.Probe != nil {
+			fmt.Fprintf(&b, "; trains the weights of member %s with the hyperparameters of member %s", d.Rival, d.Probe)
+			break
+		}
 		fmt.Fprintf(&b, "; copies %sof member %s", [...]string{"weights and hyperparameters ", "the weights ", "the hyperparameters "}[d.Inherit], d.Rival)
 	case Mend:
 		fmt.Fprintf(&b, "; repaired from member %s", d.Rival)
@@ -165,6 +186,16 @@ func (d *Decision) sayWhy() string {
 		return d.sayMeans("is not significantly worse") + d.sayTest()
 	case WhyDiverged:
 		return fmt.Sprintf("its score is %s", d.Score)
+	case WhyFounderKept:
+		return fmt.Sprintf("rank %d of %d founders (%s): %s", d.Rank, d.Of, d.Score, d.sayQuota())
+	case WhyFounderOut:
+		return fmt.Sprintf("rank %d of %d founders (%s): %s, and it is among the last %d", d.Rank, d.Of, d.Score, d.sayQuota(), d.Cut)
+	case WhyPoolKept:
+		return fmt.Sprintf("rank %d of %d in the pool (%s) is not in the bottom %d", d.Rank, d.Of, d.Score, d.Cut)
+	case WhyPoolBottom, WhyProbe:
+		return fmt.Sprintf("rank %d of %d in the pool (%s) is in the bottom %d", d.Rank, d.Of, d.Score, d.Cut)
+	case WhyNoDonor:
+		return rank + " would copy, but no member at the top is better" + d.sayMargin()
 	case WhySteered:
 		return "as somebody wished"
 	case WhyBranch:
@@ -176,6 +207,10 @@ func (d *Decision) sayWhy() string {
 		return "its segment failed for good"
 	}
 	return string(d.Why)
+}
+
+func (d *Decision) sayQuota() string {
+	return fmt.Sprintf("%d founders are left, %d are kept at this point", d.Founders, d.Quota)
 }
 
 func (d *Decision) sayMargin() string {

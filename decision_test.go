@@ -199,7 +199,7 @@ func TestDecision_SameFindsEachField(t *testing.T) {
 		return pbt.Decision{
 			Action: pbt.Copy, Why: pbt.WhyBottom, Rule: "truncation", Segment: 7, Score: pbt.Score(nan), Rank: 15, Of: 16, Cut: 3, Need: 8, Margin: 0.5,
 			Rival: &donor, Test: &test, Inherit: pbt.InheritWeights, Changes: []pbt.Change{{Name: "lr", From: pbt.Float(1), To: pbt.Float(0.8), Op: "× 0.8"}},
-			Origin: "segment 212 of digits", Parent: 3, Hypers: pbt.MakeHypers("lr", pbt.Float(0.8)),
+			Origin: "segment 212 of digits", Founders: 12, Quota: 10, Parent: 3, Hypers: pbt.MakeHypers("lr", pbt.Float(0.8)),
 		}
 	}
 	d, o := base(), base()
@@ -210,23 +210,26 @@ func TestDecision_SameFindsEachField(t *testing.T) {
 		change func(d *pbt.Decision)
 		want   string
 	}{
-		"Action":  {func(d *pbt.Decision) { d.Action = pbt.Mend }, `action "repair", not "copy"`},
-		"Why":     {func(d *pbt.Decision) { d.Why = pbt.WhyFailed }, `why "failed", not "in_bottom"`},
-		"Rule":    {func(d *pbt.Decision) { d.Rule = "ttest" }, `rule "ttest", not "truncation"`},
-		"Segment": {func(d *pbt.Decision) { d.Segment = 8 }, `segment 8, not 7`},
-		"Score":   {func(d *pbt.Decision) { d.Score = 1 }, `score 1, not "NaN"`},
-		"Rank":    {func(d *pbt.Decision) { d.Rank = 1 }, `rank 1, not 15`},
-		"Of":      {func(d *pbt.Decision) { d.Of = 1 }, `of 1, not 16`},
-		"Cut":     {func(d *pbt.Decision) { d.Cut = 1 }, `cut 1, not 3`},
-		"Need":    {func(d *pbt.Decision) { d.Need = 1 }, `need 1, not 8`},
-		"Margin":  {func(d *pbt.Decision) { d.Margin = 1 }, `margin 1, not 0.5`},
-		"Rival":   {func(d *pbt.Decision) { d.Rival = nil }, `donor null, not {"member":4,"segment":212,"score":0.93,"step":4000}`},
-		"Test":    {func(d *pbt.Decision) { d.Test.P = math.Nextafter(d.Test.P, 1) }, `"p":0.0006000000000000001`},
-		"Inherit": {func(d *pbt.Decision) { d.Inherit = pbt.InheritBoth }, `inherit "both", not "weights"`},
-		"Changes": {func(d *pbt.Decision) { d.Changes = nil }, `changes null, not [{"name":"lr"`},
-		"Origin":  {func(d *pbt.Decision) { d.Origin = "" }, `origin "", not "segment 212 of digits"`},
-		"Parent":  {func(d *pbt.Decision) { d.Parent = 4 }, `parent segment 4, not 3`},
-		"Hypers":  {func(d *pbt.Decision) { d.Hypers = d.Hypers.With("lr", pbt.Float(math.Nextafter(0.8, 1))) }, `hyperparameters {"lr":0.8000000000000002}, not {"lr":0.8}`},
+		"Action":   {func(d *pbt.Decision) { d.Action = pbt.Mend }, `action "repair", not "copy"`},
+		"Why":      {func(d *pbt.Decision) { d.Why = pbt.WhyFailed }, `why "failed", not "in_bottom"`},
+		"Rule":     {func(d *pbt.Decision) { d.Rule = "ttest" }, `rule "ttest", not "truncation"`},
+		"Segment":  {func(d *pbt.Decision) { d.Segment = 8 }, `segment 8, not 7`},
+		"Score":    {func(d *pbt.Decision) { d.Score = 1 }, `score 1, not "NaN"`},
+		"Rank":     {func(d *pbt.Decision) { d.Rank = 1 }, `rank 1, not 15`},
+		"Of":       {func(d *pbt.Decision) { d.Of = 1 }, `of 1, not 16`},
+		"Cut":      {func(d *pbt.Decision) { d.Cut = 1 }, `cut 1, not 3`},
+		"Need":     {func(d *pbt.Decision) { d.Need = 1 }, `need 1, not 8`},
+		"Margin":   {func(d *pbt.Decision) { d.Margin = 1 }, `margin 1, not 0.5`},
+		"Rival":    {func(d *pbt.Decision) { d.Rival = nil }, `donor null, not {"member":4,"segment":212,"score":0.93,"step":4000}`},
+		"Test":     {func(d *pbt.Decision) { d.Test.P = math.Nextafter(d.Test.P, 1) }, `"p":0.0006000000000000001`},
+		"Inherit":  {func(d *pbt.Decision) { d.Inherit = pbt.InheritBoth }, `inherit "both", not "weights"`},
+		"Changes":  {func(d *pbt.Decision) { d.Changes = nil }, `changes null, not [{"name":"lr"`},
+		"Origin":   {func(d *pbt.Decision) { d.Origin = "" }, `origin "", not "segment 212 of digits"`},
+		"Founders": {func(d *pbt.Decision) { d.Founders = 11 }, `founders 11, not 12`},
+		"Quota":    {func(d *pbt.Decision) { d.Quota = 9 }, `quota 9, not 10`},
+		"Probe":    {func(d *pbt.Decision) { d.Probe = &pbt.Donor{Member: 2, Segment: 9, Score: 1, Step: 5} }, `probe {"member":2,"segment":9,"score":1,"step":5}, not null`},
+		"Parent":   {func(d *pbt.Decision) { d.Parent = 4 }, `parent segment 4, not 3`},
+		"Hypers":   {func(d *pbt.Decision) { d.Hypers = d.Hypers.With("lr", pbt.Float(math.Nextafter(0.8, 1))) }, `hyperparameters {"lr":0.8000000000000002}, not {"lr":0.8}`},
 	}
 	fields := reflect.TypeFor[pbt.Decision]()
 	for i := range fields.NumField() {

@@ -31,7 +31,11 @@ func (p *Policy) LikelyDonor(pop *Population, member int, score Score, step, win
 		return false
 	}
 	likely := int(math.Ceil(float64(among) / 2))
-	if t, ok := p.exploiter().(Truncation); ok {
+	t, ok := p.exploiter().(Truncation)
+	if _, founders := p.exploiter().(Founders); founders { // donors are those of truncation
+		ok = true
+	}
+	if ok {
 		likely = min(likely, 2*max(1, t.cut(among)))
 	}
 	return better < likely

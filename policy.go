@@ -61,6 +61,8 @@ type Standing struct {
 	Spent      int64 // steps this member has trained since the run began
 	SinceReady int64 // steps since its last ready point
 	SinceCopy  int64 // steps since it last copied; Spent if it never did
+
+	Progress float64 // share of its budget in steps that it has spent; 0 if there is no such budget
 }
 
 // Ready decides whether a member has trained long enough to exploit.
@@ -134,6 +136,9 @@ func (p *Policy) Validate() error {
 	}
 	if p.Window < 0 || p.MinScored < 0 {
 		faults = append(faults, errors.New("the comparison window and the least number of scored members cannot be negative"))
+	}
+	if _, founders := p.Exploit.(Founders); founders && p.Inherit != InheritBoth {
+		faults = append(faults, fmt.Errorf("exploit: founders copies weights and hyperparameters: inherit: %s cannot be combined with it", p.Inherit))
 	}
 	if p.Inherit > InheritHypers || p.Repair > RepairNone {
 		faults = append(faults, errors.New("unknown inherit or repair"))
@@ -232,9 +237,13 @@ func (p *Policy) exploit(d *Decision, pop *Population, s Standing) {
 		d.Why = WhyAlone
 		return
 	}
+	peers.standing = s
 	r := randAt(pop.seed, s.Member, s.Turn, purposeExploit, "")
 	v := p.exploiter().Exploit(peers, p.Margin, &r)
-	d.Why, d.Cut, d.Test = v.Why, v.Cut, v.Test
+	d.Why, d.Cut, d.Test, d.Founders, d.Quota = v.Why, v.Cut, v.Test, v.Founders, v.Quota
+	if v.Of > 0 {
+		d.Rank, d.Of = v.Rank, v.Of
+	}
 	if p.Margin > 0 {
 		d.Margin = p.Margin
 	}
@@ -247,6 +256,9 @@ func (p *Policy) exploit(d *Decision, pop *Population, s Standing) {
 	}
 	if v.Donor >= 0 {
 		d.Action, d.Inherit, d.Rival = Copy, p.Inherit, donorOf(pop, v.Donor)
+		if v.Probe {
+			d.Probe = donorOf(pop, v.HypersOf)
+		}
 	}
 }
 
@@ -262,6 +274,10 @@ func (p *Policy) explore(d *Decision, pop *Population, space *Space, s Standing)
 	if d.Action == Copy || d.Action == Mend {
 		if d.Inherit != InheritHypers {
 			d.Parent, at.Step = d.Rival.Segment, d.Rival.Step
+		}
+		if d.Probe != nil {
+			d.Hypers = space.inherit(s.Hypers, pop.records[d.Probe.Member].Hypers, at)
+			return
 		}
 		if d.Inherit != InheritWeights {
 			d.Hypers = space.inherit(s.Hypers, pop.records[d.Rival.Member].Hypers, at)

@@ -32,6 +32,9 @@ type Population struct {
 	spots              []spot  // of ranked members, by number
 	scored             []bool  // whether a member has a record
 	ranked             []bool  // whether that record is its own
+	departed           []bool  // whether it is not a founder any more
+	founders           int     // members that are founders, scored or not
+	trails             []trail // the founders' scores so far; nil unless a rule needs them
 	ranking            ranking // of members with a record of their own
 	retired            int     // members that are compared with nobody any more
 	latest, latestRank int     // the member set last, who usually decides next, and its place
@@ -44,7 +47,7 @@ func NewPopulation(n int, goal Goal, seed uint64) *Population {
 	return &Population{
 		goal: goal, seed: seed, latest: -1,
 		records: make([]Record, n), steps: make([]int64, n), spots: make([]spot, n),
-		scored: make([]bool, n), ranked: make([]bool, n),
+		scored: make([]bool, n), ranked: make([]bool, n), departed: make([]bool, n), founders: n,
 	}
 }
 
@@ -65,6 +68,7 @@ func (p *Population) Set(member int, r Record) {
 	p.records[member], p.steps[member], p.spots[member] = r, r.Step, s
 	p.scored[member], p.ranked[member] = true, true
 	p.latest, p.latestRank = member, p.ranking.insert(s)
+	p.mark(member)
 }
 
 // Adopt makes a member that has copied weights stand with its donor's record. It
@@ -134,10 +138,15 @@ type Peers struct {
 	self int
 	rank int
 	near []spot // those within the comparison window; nil for everybody
+
+	standing Standing // of the member that decides
 }
 
 // Self is the number of the member that decides.
 func (p Peers) Self() int { return p.self }
+
+// Standing is the deciding member's own history.
+func (p Peers) Standing() Standing { return p.standing }
 
 // Len is the number of members compared, oneself included.
 func (p Peers) Len() int {

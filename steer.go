@@ -137,11 +137,17 @@ func (p *Population) Grow(n int) {
 	p.spots = append(p.spots, make([]spot, n)...)
 	p.scored = append(p.scored, make([]bool, n)...)
 	p.ranked = append(p.ranked, make([]bool, n)...)
+	p.departed = append(p.departed, make([]bool, n)...)
+	p.founders += n
+	if p.trails != nil {
+		p.trails = append(p.trails, make([]trail, n)...)
+	}
 }
 
 // Retire takes a member out of all comparisons, and out of their size. Its record
 // stays. A member retires once.
 func (p *Population) Retire(member int) {
 	p.unrank(member)
+	p.Depart(member)
 	p.retired++
 }

@@ -114,6 +114,9 @@ func begin[W any](o Options, model Model[W]) (*training[W], error) {
 		options: o, policy: &o.Policy, space: o.Space, model: model, population: NewPopulation(o.Members, o.Goal, o.Seed),
 		members: make([]trainee[W], o.Members), decisions: make([]Decision, o.Members),
 	}
+	if o.Policy.ComparesFounders() {
+		t.population.KeepTrails()
+	}
 	for i := range t.members {
 		var given Hypers
 		if i < len(o.Initial) {
@@ -202,6 +205,7 @@ func (t *training[W]) standing(i int) Standing {
 	return Standing{
 		Member: i, Turn: m.turn, Segment: m.segment, Hypers: m.hypers,
 		Spent: m.spent, SinceReady: m.spent - m.readyAt, SinceCopy: m.spent - m.copiedAt,
+		Progress: float64(m.spent) / float64(t.options.Steps),
 	}
 }
 
@@ -238,6 +242,9 @@ func (t *training[W]) adopt(deciding []int) {
 			donor := &held[d.Rival.Member]
 			m.theta, m.step, m.ancestors = t.copyOf(donor.theta), donor.step, donor.ancestors
 			t.population.Adopt(i, records[k])
+		}
+		if d.Departs() {
+			t.population.Depart(i)
 		}
 		if d.Action == Restart {
 			t.freshen(i)

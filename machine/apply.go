@@ -11,8 +11,10 @@ import (
 
 // adoption is a copy that takes place once everybody at the barrier has decided.
 type adoption struct {
-	member int
-	record pbt.Record
+	member  int
+	record  pbt.Record
+	takes   bool // weights; else it only stops being a founder
+	departs bool
 }
 
 // Apply changes the state by one event. It fails on events that no run of this
@@ -141,6 +143,8 @@ func (m *Machine) applyDecided(_ int64, b *Decided) error {
 		if err := m.adopt(b.Member, d); err != nil {
 			return err
 		}
+	} else if d.Departs() && mem.plan.segment != 0 {
+		m.adopting = append(m.adopting, adoption{member: b.Member, departs: true})
 	}
 	if d.WasReady() {
 		mem.readyAt = mem.spent
@@ -218,13 +222,19 @@ func (m *Machine) adopt(i int, d *pbt.Decision) error {
 	if !holds(LawDonorRecord) {
 		r.Score = d.Score
 	}
-	m.adopting = append(m.adopting, adoption{i, r})
+	m.adopting = append(m.adopting, adoption{member: i, record: r, takes: true, departs: d.Departs()})
 	return nil
 }
 
 // flushAdoptions makes those that copied stand with their donors' records.
 func (m *Machine) flushAdoptions() {
 	for _, a := range m.adopting {
+		if a.departs {
+			m.pop.Depart(a.member)
+		}
+		if !a.takes {
+			continue
+		}
 		mem := &m.members[a.member]
 		m.forgetBase(a.member)
 		old := mem.record

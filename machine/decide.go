@@ -143,6 +143,7 @@ func (m *Machine) Decision(i int) (d pbt.Decision, ok bool) {
 	s := pbt.Standing{
 		Member: i, Turn: mem.nextTurn(), Segment: mem.record, Hypers: mem.plan.hypers,
 		Spent: mem.spent, SinceReady: mem.spent - mem.readyAt, SinceCopy: mem.spent - mem.copiedAt,
+		Progress: m.spec.Budget.Progress(mem.spent, m.spent),
 	}
 	if !holds(LawAddressedDraws) {
 		s.Turn = m.leases

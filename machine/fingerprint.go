@@ -30,7 +30,12 @@ func (m *Machine) Fingerprint() string {
 	b = appendMembers(b, "leased", slices.Clone(m.leased.list))
 	b = appendMembers(b, "deciding", slices.Clone(m.deciding.list))
 	for _, a := range m.adopting {
-		b = appendRecord(fmt.Appendf(b, "adopting member %d", a.member), a.record)
+		b = appendRecord(fmt.Appendf(b, "adopting member %d takes %t departs %t", a.member, a.takes, a.departs), a.record)
+	}
+	for i := range m.members {
+		if !m.pop.Founder(i) {
+			b = fmt.Appendf(b, "member %d is not a founder\n", i)
+		}
 	}
 	for _, o := range m.best {
 		b = fmt.Appendf(b, "best segment %d member %d score %v step %d %q ", o.Segment, o.Member, float64(o.Score), o.Step, o.Checkpoint.ID)

@@ -137,6 +137,7 @@ func New(spec Spec, specOf SpecFunc) (*Machine, error) {
 	m := &Machine{specOf: specOf, space: spec.Space, phase: PhaseNew, keep: newKeeper(), holders: map[string]int{}}
 	m.setSpec(spec)
 	m.pop = pbt.NewPopulation(spec.Population, spec.Goal, spec.Seed)
+	m.keepTrails()
 	m.members = make([]member, spec.Population)
 	return m, nil
 }
@@ -151,6 +152,14 @@ func (m *Machine) setSpec(spec Spec) {
 	m.spec = spec
 	m.keep.setPolicy(spec.Keep)
 	m.watchLeases()
+	m.keepTrails()
+}
+
+// keepTrails remembers the founders' scores where the policy compares them.
+func (m *Machine) keepTrails() {
+	if m.pop != nil && m.spec.Policy.ComparesFounders() {
+		m.pop.KeepTrails()
+	}
 }
 
 // Handle takes one input at a time (Unix nanoseconds) and returns its answer and

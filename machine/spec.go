@@ -69,6 +69,7 @@ func (s *Spec) Validate() error {
 	add(s.Timeout < 0 || s.Silence < 0, "a timeout cannot be negative")
 	add(s.Keep.Best < 0 || s.Keep.Best > MaxKeepBest || s.Keep.Bytes < 0, "keep: want 0 to %d best checkpoints, and no negative bytes", MaxKeepBest)
 	add(s.SaveEvery < 0 || s.SaveEvery > MaxSaveEvery, "save each %d-th ready point: want 1 to %d", s.SaveEvery, MaxSaveEvery)
+	add(s.Policy.ComparesFounders() && s.Budget.Steps == 0 && s.Budget.Total == 0, "exploit: founders gives up founders as the budget is spent: set budget.steps or budget.total_steps")
 	add(len(s.Initial) > s.Population, "%d initial points are given for %d members", len(s.Initial), s.Population)
 	faults = append(faults, s.Policy.Validate(), s.Budget.Validate())
 	if s.Space != nil {

@@ -24,22 +24,24 @@ type book struct {
 	alive      []int64   // live leases, by number
 	best       []int64   // segments with the best scores
 
-	phase    machine.Phase
-	last     int64 // time of the newest event
-	openedAt int64
-	worked   int64 // time at work in earlier sittings
-	spent    int64
-	promised int64
-	since    int64 // when the first came to the barrier
-	opening  []int // members that an opening barrier lets go, until each has gone
-	leaving  []int // members that are done for want of budget
-	adopting []adoption
-	failing  int // failures in a row that are the trainer's
-	diskFull bool
-	counts   machine.Counts
-	outcomes int64
-	lost     int64 // steps whose weights were lost: trained, and given back
-	checks   int
+	phase          machine.Phase
+	last           int64 // time of the newest event
+	openedAt       int64
+	worked         int64 // time at work in earlier sittings
+	spent          int64
+	promised       int64
+	since          int64 // when the first came to the barrier
+	opening        []int // members that an opening barrier lets go, until each has gone
+	leaving        []int // members that are done for want of budget
+	adopting       []adoption
+	changedExploit bool  // the exploit rule was changed
+	departing      []int // members that are founders no more, once all who decide together have decided
+	failing        int   // failures in a row that are the trainer's
+	diskFull       bool
+	counts         machine.Counts
+	outcomes       int64
+	lost           int64 // steps whose weights were lost: trained, and given back
+	checks         int
 
 	pins     []int64
 	pausedBy string // "": by nobody
@@ -62,27 +64,29 @@ type book struct {
 
 // person is a member.
 type person struct {
-	state    machine.MemberState // "" before its first decision
-	segment  int64
-	turn     int64
-	hypers   pbt.Hypers
-	record   int64
-	spent    int64
-	readyAt  int64
-	copiedAt int64
-	broken   bool
-	failed   int64
-	lost     int64
-	lease    int64 // 0: none
-	unsaved  int   // outcomes since its weights were last saved
-	careful  int   // outcomes that must be saved, after a fall
-	holder   string
-	spoilt   bool // its holder has failed: nobody knows what it holds
-	base     base
-	wish     *pbt.Wish
-	own      bool  // its record is its own
-	waitsAt  int64 // since when it waits for its holder, by the machine's time
-	waits    watch
+	state      machine.MemberState // "" before its first decision
+	segment    int64
+	turn       int64
+	hypers     pbt.Hypers
+	record     int64
+	spent      int64
+	readyAt    int64
+	copiedAt   int64
+	broken     bool
+	failed     int64
+	lost       int64
+	lease      int64 // 0: none
+	unsaved    int   // outcomes since its weights were last saved
+	careful    int   // outcomes that must be saved, after a fall
+	holder     string
+	spoilt     bool // its holder has failed: nobody knows what it holds
+	base       base
+	wish       *pbt.Wish
+	own        bool  // its record is its own
+	departed   bool  // it has taken over weights, or was restarted
+	rolledBack bool  // outcomes of it were lost
+	waitsAt    int64 // since when it waits for its holder, by the machine's time
+	waits      watch
 }
 
 // segment is a planned stretch of training and what came of it.
@@ -132,6 +136,9 @@ func newBook(w *world) *book {
 	b := &book{w: w, members: make([]person, n)}
 	b.setSpec(0)
 	b.pop = pbt.NewPopulation(n, b.spec.Goal, b.spec.Seed)
+	if b.spec.Policy.ComparesFounders() {
+		b.pop.KeepTrails()
+	}
 	b.replica = w.machine()
 	return b
 }
@@ -143,6 +150,10 @@ func (b *book) setSpec(k int) {
 		b.spec.FailureLimit = machine.DefaultFailureLimit
 	}
 	b.best = b.best[:min(len(b.best), b.spec.Keep.Best)]
+	if b.pop != nil && b.spec.Policy.ComparesFounders() {
+		b.pop.KeepTrails()
+	}
+	b.changedExploit = b.changedExploit || k > 0 && b.spec.Policy.ComparesFounders() && !b.w.specs[k-1].Policy.ComparesFounders()
 	if now := b.spec.Budget; k == 0 {
 		b.largest = now
 	} else {

@@ -36,6 +36,7 @@ func (b *book) decide(i int) (pbt.Decision, bool) {
 	s := pbt.Standing{
 		Member: i, Turn: p.turn + 1, Segment: p.record, Hypers: p.hypers,
 		Spent: p.spent, SinceReady: p.spent - p.readyAt, SinceCopy: p.spent - p.copiedAt,
+		Progress: b.spec.Budget.Progress(p.spent, b.spent),
 	}
 	if p.broken {
 		return b.spec.Policy.DecideFailed(b.pop, b.spec.Space, s)
@@ -61,6 +62,7 @@ func (b *book) decided(at int64, e *machine.Decided) {
 			b.w.violate(LawDecision, "segment %d, decided again by the book: %s", e.Segment, how)
 		}
 		b.checkPeers(e)
+		b.checkFounders(e)
 	}
 	if d.Copies() {
 		b.checkDonor(e)
@@ -69,6 +71,9 @@ func (b *book) decided(at int64, e *machine.Decided) {
 		if r, ok := b.taken(e); ok {
 			b.adopting = append(b.adopting, adoption{e.Member, r})
 		}
+	}
+	if d.TakesWeights() && d.Why != pbt.WhyBranch || d.Action == pbt.Restart && p.segment != 0 {
+		b.departing = append(b.departing, e.Member)
 	}
 	p.wish = nil
 	b.promised += e.Steps
@@ -104,6 +109,11 @@ func (b *book) adopt() {
 		b.members[a.member].saved()
 	}
 	b.adopting = b.adopting[:0]
+	for _, i := range b.departing {
+		b.pop.Depart(i)
+		b.members[i].departed = true
+	}
+	b.departing = b.departing[:0]
 }
 
 func (b *book) countAction(a pbt.Action) {

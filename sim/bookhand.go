@@ -164,7 +164,7 @@ func (b *book) checkPeers(e *machine.Decided) {
 			own++
 		}
 	}
-	if d.Of > 0 && b.spec.Policy.Window == 0 && d.Of != own {
+	if d.Of > 0 && b.spec.Policy.Window == 0 && d.Of != own && !b.spec.Policy.ComparesFounders() {
 		b.w.violate(LawPopulation, "segment %d is decided among %d members; %d have a record of their own", e.Segment, d.Of, own)
 	}
 	n := len(b.members) - b.count(machine.StateRetired)

@@ -143,6 +143,7 @@ func (b *book) rolledBack(at int64, e *machine.RolledBack) {
 		b.w.violate(LawHeld, "member %d falls back, and need not: %s", e.Member, e.Why)
 	}
 	b.w.tally.RolledBack++
+	p.rolledBack = true
 	b.counts.RolledBack += e.Segments
 	b.spent -= e.Lost
 	b.lost += e.Lost

@@ -15,6 +15,7 @@ const (
 	LawGarbage        Law = "garbage"          // what nobody needs does not stay
 	LawLeaseEnds      Law = "lease ends"
 	LawBounds         Law = "bounds"
+	LawFounders       Law = "founders"        // they are ranked among themselves, and given up as the quota falls
 	LawDecision       Law = "addressed draws" // decided again, a decision is the one recorded
 	LawBarrier        Law = "barrier"         // it opens by its rule, and lets all go
 	LawPopulation     Law = "population size"

@@ -239,6 +239,9 @@ func (h *pilot) reconfigure() machine.Input {
 		s.Retries = int(h.d.whole(0, 3))
 	case 2:
 		s.Policy.Exploit = drawPolicy(h.d, s.Segment).Exploit
+		if h.d.yes(0.2) && s.Policy.Inherit == pbt.InheritBoth && (s.Budget.Steps > 0 || s.Budget.Total > 0) {
+			s.Policy.Exploit = drawFounders(h.d)
+		}
 	case 3:
 		s.Policy.Explore = drawPolicy(h.d, s.Segment).Explore
 	case 4:

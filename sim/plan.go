@@ -76,6 +76,9 @@ func drawSpec(d dice, members int, lossy bool) machine.Spec {
 	}
 	s.Policy = drawPolicy(d, s.Segment)
 	s.Budget = drawBudget(d, s)
+	if founders := newDice(s.Seed, "founders"); founders.yes(0.15) && (s.Budget.Steps > 0 || s.Budget.Total > 0) {
+		s.Policy.Exploit, s.Policy.Inherit = drawFounders(founders), pbt.InheritBoth
+	}
 	s.Keep = drawKeep(d, members)
 	if d.yes(0.3) {
 		s.FailureLimit = int(d.whole(2, 6))
@@ -159,6 +162,11 @@ func drawPolicy(d dice, segment int64) pbt.Policy {
 		}
 	}
 	return p
+}
+
+// drawFounders has a stream of its own, so that older seeds draw what they always did.
+func drawFounders(d dice) pbt.Founders {
+	return pbt.Founders{From: d.real(0, 0.5), Slope: d.real(0.5, 4), Keep: d.real(0.1, 0.6), Pool: d.real(0.1, 0.5), Probe: d.real(0, 1)}
 }
 
 // drawBudget sets at least one limit that every run must reach.
