@@ -50,6 +50,9 @@ func (d *decoder) exploit(n *node) pbt.Exploit {
 		return pbt.Truncation{Fraction: x}
 	case "ttest":
 		return pbt.TTest{Alpha: d.view(ttest.fields, settings).number("alpha")}
+	case "founders":
+		f := d.view(founders.fields, settings)
+		return pbt.Founders{From: f.number("from"), Slope: f.number("slope"), Keep: f.number("keep"), Pool: f.number("pool"), Probe: f.number("probe")}
 	case "tournament":
 		return pbt.Tournament{}
 	case "none":

@@ -196,6 +196,9 @@ func encodeExploit(rule pbt.Exploit) (*node, error) {
 		return mapNode("truncation", floatNode(r.Fraction)), nil
 	case pbt.TTest:
 		return mapNode("ttest", mapNode("alpha", floatNode(r.Alpha))), nil
+	case pbt.Founders:
+		return mapNode("founders", mapNode("from", floatNode(r.From), "slope", floatNode(r.Slope), "keep", floatNode(r.Keep),
+			"pool", floatNode(r.Pool), "probe", floatNode(r.Probe))), nil
 	case pbt.Tournament, pbt.NoExploit:
 		return textNode(r.Name()), nil
 	}

@@ -118,7 +118,7 @@ var ready = record{fields: []field{
 }}
 
 var (
-	exploitWords = []string{"truncation", "ttest", "tournament", "none"}
+	exploitWords = []string{"truncation", "ttest", "tournament", "founders", "none"}
 	exploreWords = []string{"perturb", "resample", "none"}
 	stageWords   = []string{"perturb", "resample"}
 )
@@ -128,6 +128,16 @@ var exploit = variants{what: "rules", words: []string{"tournament", "none"}, cas
 		shape: number{min: 0, minOpen: true, max: 0.5}, ex: "0.2", def: "0.2"},
 	{key: "ttest", doc: "A member draws another one and copies it if Welch's t-test on their last samples finds it better.",
 		shape: ttest, ex: "{alpha: 0.05}", def: "{}"},
+	{key: "founders", doc: "Truncation selection that gives up initial members slowly and ranks them among themselves, so that the best of the random search inside the run is kept. Needs `budget.steps` or `budget.total_steps`.",
+		shape: founders, ex: "{from: 0.2, keep: 0.25}", def: "{}"},
+}}
+
+var founders = record{fields: []field{
+	{key: "from", shape: number{min: 0, max: 1, maxOpen: true}, def: "0.2", example: "0.2", doc: "The share of the budget during which every initial member is kept."},
+	{key: "slope", shape: number{min: 0, minOpen: true, max: math.Inf(1)}, def: "1", example: "1", doc: "After that, the share of the population that is kept falls by this much per budget."},
+	{key: "keep", shape: number{min: 0, minOpen: true, max: 1}, def: "0.25", example: "0.25", doc: "The share of the population that is kept to the end."},
+	{key: "pool", shape: number{min: 0, minOpen: true, max: 0.5}, def: "0.4", example: "0.4", doc: "The share of the other members, the pool, that copies."},
+	{key: "probe", shape: number{min: 0, max: 1}, def: "0.25", example: "0.25", doc: "How likely a copy in the pool is a probe: an initial member's weights with a leader's hyperparameters."},
 }}
 
 var ttest = record{fields: []field{

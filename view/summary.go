@@ -200,6 +200,9 @@ func exploitInWords(rule pbt.Exploit) string {
 			e.Alpha = pbt.DefaultAlpha
 		}
 		return fmt.Sprintf("t-test: a member copies another one, drawn at random, that is significantly better (level %g)", e.Alpha)
+	case pbt.Founders:
+		return fmt.Sprintf("founders: initial members are given up from %g %% of the budget on, down to %g %%; of the others the bottom %g %% copy from the top %g %%",
+			100*e.From, 100*e.Keep, 100*e.Pool, 100*pbt.DefaultFraction)
 	case pbt.NoExploit:
 		return "none: every member trains alone"
 	}

@@ -59,7 +59,7 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 def run(domain: Domain, seeds: str | None, variants: list[str] | None, smoke: bool, results: Path | None = None) -> None:
     """Run what is left to do, seed by seed: so that an early stop leaves whole seeds."""
     arms.prepare(domain, smoke)
-    chosen = [domain.variant(v) for v in variants] if variants else list(domain.variants)
+    chosen = [domain.variant(v) for v in variants] if variants else [v for v in domain.variants if not v.only_named]
     for variant in chosen:
         for seed in domains.seeds(seeds) if seeds else (variant.seeds[:1] if smoke else variant.seeds):
             began = time.monotonic()

@@ -46,6 +46,7 @@ class Variant:
     seeds: tuple[int, ...]
     set: tuple[str, ...] = ()
     arms: tuple[str, ...] = ARMS
+    only_named: bool = False  # run only when --variant names it: a long series
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ def parse(name: str, folder: Path, data: dict[str, Any]) -> Domain:
             seeds=seeds(v.get("seeds", default)),
             set=tuple(v.get("set", ())),
             arms=tuple(v.get("arms", ARMS)),
+            only_named=bool(v.get("only_named", False)),
         )
         for key, v in data.get("variants", {"main": {}}).items()
     )
