@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
 	"github.com/seed-7a1a2db0/pbt/internal/hardware"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/trainer"
@@ -212,7 +213,7 @@ func (e *Engine) openEmpty() error {
 	}
 	last, err := e.journal.Last()
 	if err == nil && last > 0 {
-		err = fmt.Errorf("%s %w: go on with `pbt resume %[1]s`, or choose another --dir", e.config.Dir, ErrExists)
+		err = fmt.Errorf("%s %w: go on with `pbt resume %s`, or choose another --dir", e.config.Dir, ErrExists, safe.Path(e.config.Dir))
 	}
 	return err
 }
@@ -253,7 +254,7 @@ func (e *Engine) open() error {
 		return err
 	}
 	if e.machine == nil {
-		return fmt.Errorf("%s: the run has not begun, no event is recorded: start it with `pbt run FILE --dir %[1]s`", e.config.Dir)
+		return fmt.Errorf("%s: the run has not begun, no event is recorded: start it with `pbt run FILE --dir %s`", e.config.Dir, safe.Path(e.config.Dir))
 	}
 	if err := e.openStore(); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
@@ -251,7 +252,7 @@ func (e *Engine) append(rows []journal.Row) error {
 
 func (e *Engine) explainCommit(err error) error {
 	if journal.IsDiskFull(err) {
-		return fmt.Errorf("the run has paused, because the disk is full: free some space and go on with `pbt resume %s`; every recorded outcome is safe (%w)", e.config.Dir, err)
+		return fmt.Errorf("the run has paused, because the disk is full: free some space and go on with `pbt resume %s`; every recorded outcome is safe (%w)", safe.Path(e.config.Dir), err)
 	}
 	return fmt.Errorf("the journal cannot be written; every recorded outcome is safe: %w", err)
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/view"
@@ -184,7 +185,7 @@ func (r *report) trainer() string {
 	}
 	words := make([]string, len(command))
 	for i, w := range command {
-		words[i] = quote(w)
+		words[i] = safe.Shell(w)
 	}
 	return clip(strings.Join(words, " "), 4*maxText)
 }
@@ -267,7 +268,7 @@ func (r *report) commands() []line {
 	if dir == "" {
 		dir = "runs/" + r.sum.Name + "-1"
 	}
-	dir = quote(dir)
+	dir = safe.Path(dir)
 	list := []line{
 		{"Decide every decision again, check every checkpoint", "pbt verify " + dir},
 		{"The same experiment, from the beginning", "pbt run experiment.yaml --seed " + r.sum.Seed},

@@ -153,11 +153,6 @@ func TestTextIsMadeVisible(t *testing.T) {
 	if got := clip("grünlich", 5); got != "grün…" {
 		t.Error(got)
 	}
-	for word, want := range map[string]string{"runs/a-1": "runs/a-1", "my run": "'my run'", "it's": `'it'\''s'`, "": "''", "$(rm)": "'$(rm)'"} {
-		if got := quote(word); got != want {
-			t.Errorf("%q is quoted %s", word, got)
-		}
-	}
 }
 
 func TestTrack(t *testing.T) {

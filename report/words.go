@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/internal/plural"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 )
 
 // none stands where there is nothing to tell.
@@ -165,15 +166,10 @@ var escapeSequence = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
 // visible shows what could rearrange a page or a line: control characters, and those
 // that turn the direction of writing.
 func visible(s string) string {
-	s = strings.ToValidUTF8(escapeSequence.ReplaceAllString(s, ""), "�")
+	s = safe.Text(strings.ReplaceAll(escapeSequence.ReplaceAllString(s, ""), "\r", ""))
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r == '\r':
-			return -1
-		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0xfffe, r == 0xffff:
-			return '�'
+		if r == 0xfffe || r == 0xffff { // no characters, and not allowed in HTML
+			return utf8.RuneError
 		}
 		return r
 	}, s)
@@ -205,14 +201,4 @@ func wide(s string, size float64) (w float64) {
 		}
 	}
 	return w * size
-}
-
-// quote writes a shell word.
-func quote(s string) string {
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./+=:@%,", r))
-	}) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

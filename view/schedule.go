@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 )
 
 // HyperNames lists the hyperparameters of all stages, in the order they first appear.
@@ -28,7 +29,11 @@ func HyperNames(stages []pbt.Stage) []string {
 func WriteScheduleCSV(w io.Writer, stages []pbt.Stage) error {
 	names := HyperNames(stages)
 	c := csv.NewWriter(w)
-	errs := []error{c.Write(append([]string{"from", "to", "segment", "member"}, names...))}
+	head := []string{"from", "to", "segment", "member"}
+	for _, name := range names {
+		head = append(head, safe.Cell(name))
+	}
+	errs := []error{c.Write(head)}
 	for _, s := range stages {
 		row := []string{strconv.FormatInt(s.From, 10), strconv.FormatInt(s.To, 10), strconv.FormatInt(s.Segment, 10), strconv.Itoa(s.Member)}
 		for _, name := range names {
@@ -40,14 +45,14 @@ func WriteScheduleCSV(w io.Writer, stages []pbt.Stage) error {
 	return errors.Join(append(errs, c.Error())...)
 }
 
-// exactValue is a value with all its digits, "" if it does not exist.
+// exactValue is a value for a cell, a number with all its digits, "" if it does not exist.
 func exactValue(h pbt.Hypers, name string) string {
 	v, ok := h.Get(name)
 	if !ok {
 		return ""
 	}
 	if text, isText := v.Text(); isText {
-		return text
+		return safe.Cell(text)
 	}
 	return string(v.AppendJSON(nil))
 }

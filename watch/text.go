@@ -5,24 +5,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 )
 
 // clean makes text from the run (names, errors of trainers) safe for one line of a
-// terminal: no character that steers it or turns its direction, no line break.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp):
-			return '�'
-		}
-		return r
-	}, s)
-}
+// terminal.
+func clean(s string) string { return safe.Line(s) }
 
 // width is how many cells a text takes; its colours take none.
 func width(s string) int { return ansi.StringWidth(s) }

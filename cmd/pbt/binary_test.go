@@ -187,7 +187,7 @@ segment: {steps: 5}
 budget: {steps: 20}
 hyperparameters:
   h0: {uniform: [0, 1]}
-  mode: {choice: [fast, "slow\e[31m"]}
+  mode: {choice: [fast, "slow\e[31m\u202e"]}
 trainer:
   command: [sh, train.sh, "{save}", "{h0}", "{segment}", "{load}"]
   slots: 2

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/history"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
 
@@ -131,7 +132,7 @@ func (b *branching) find(h *history.History, id int64) error {
 func (b *branching) elsewhere(m *machine.Machine) string {
 	if best, ok := m.Best(); ok {
 		if _, there := keptCheckpoint(m, b.from.From, best.Segment); there {
-			return fmt.Sprintf("The best one, segment %d, is kept, and those that members hold: see pbt status %s.", best.Segment, b.dir)
+			return fmt.Sprintf("The best one, segment %d, is kept, and those that members hold: see pbt status %s.", best.Segment, safe.Path(b.dir))
 		}
 	}
 	for i := range m.Members() {
@@ -277,7 +278,7 @@ func (f *runFlags) makeBranch(cmd *cobra.Command, b *branching) error {
 	if f.asJSON {
 		return printJSON(cmd, map[string]any{"dir": f.dir, "segment": b.from.Origin.Segment})
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s; train it with: pbt resume %s\n", clean(b.say(f.dir)), f.dir)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s; train it with: pbt resume %s\n", clean(b.say(f.dir)), safe.Path(f.dir))
 	return err
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/api"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
 
@@ -136,11 +137,11 @@ func (s *steerer) begun(e *engine.Engine, b *branching, dir string, start bool) 
 		s.show(dir)
 	}
 	if !start {
-		return fmt.Sprintf("%s; train it with: pbt resume %s", b.say(dir), dir), nil
+		return fmt.Sprintf("%s; train it with: pbt resume %s", b.say(dir), safe.Path(dir)), nil
 	}
 	p, err := startBranch(dir)
 	if err != nil {
-		return "", fmt.Errorf("%s is made, and its process does not begin: %w; mend that, then: pbt resume %s", dir, err, dir)
+		return "", fmt.Errorf("%s is made, and its process does not begin: %w; mend that, then: pbt resume %s", dir, err, safe.Path(dir))
 	}
 	s.mu.Lock()
 	s.branches = append(s.branches, p)
@@ -208,7 +209,7 @@ func (s *steerer) leave(w io.Writer) {
 		select {
 		case <-p.over:
 		default:
-			fmt.Fprintf(w, "%s trains on in a process of its own (%d); to stop it: pbt stop %s\n", clean(p.dir), p.cmd.Process.Pid, clean(p.dir))
+			fmt.Fprintf(w, "%s trains on in a process of its own (%d); to stop it: pbt stop %s\n", clean(p.dir), p.cmd.Process.Pid, safe.Path(p.dir))
 		}
 	}
 }

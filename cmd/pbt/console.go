@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/watch"
 )
 
@@ -17,7 +18,8 @@ const maxKept = 64 << 10
 // console is where pbt tells people things: standard error or, while a screen is drawn
 // on it, that screen; it says it again when the screen has gone.
 type console struct {
-	w io.Writer
+	w    io.Writer
+	door io.Writer // where text goes: w, or what cleans text for it
 
 	mu     sync.Mutex
 	screen *watch.Screen
@@ -29,7 +31,7 @@ func (c *console) Write(text []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.screen == nil {
-		return c.w.Write(text)
+		return c.door.Write(text)
 	}
 	if len(c.kept)+len(text) <= maxKept {
 		c.kept = append(c.kept, text...)
@@ -38,6 +40,15 @@ func (c *console) Write(text []byte) (int, error) {
 		c.screen.Note(say)
 	}
 	return len(text), nil
+}
+
+// terminalDoor is what pbt writes to a file through: what no command has cleaned, such as a
+// table that it exports, is cleaned where the file is a terminal.
+func terminalDoor(f *os.File) io.Writer {
+	if term.IsTerminal(int(f.Fd())) {
+		return &safe.Writer{W: f}
+	}
+	return f
 }
 
 // hide lets a screen have the terminal.
@@ -52,7 +63,7 @@ func (c *console) uncover() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.screen = nil
-	_, _ = c.w.Write(c.kept) // what cannot be told is nobody's loss
+	_, _ = c.door.Write(c.kept) // what cannot be told is nobody's loss
 	c.kept = nil
 }
 

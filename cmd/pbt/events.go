@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
@@ -86,5 +87,5 @@ func eventLine(r journal.Row) []byte {
 		b = strconv.AppendInt(append(b, `,"member":`...), r.Member, 10)
 	}
 	b = append(append(b, `,"event":`...), r.Body...)
-	return cleanJSON(append(b, "}\n"...))
+	return safe.JSON(append(b, "}\n"...))
 }

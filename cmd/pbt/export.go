@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/sinks"
 	"github.com/seed-7a1a2db0/pbt/sinks/export"
 	"github.com/seed-7a1a2db0/pbt/sinks/table"
@@ -111,7 +112,7 @@ func (f *exportFlags) export(cmd *cobra.Command, dir string) error {
 		if err := writeTable(e, name, f.format, path); err != nil {
 			return err
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), path)
+		fmt.Fprintln(cmd.OutOrStdout(), clean(path))
 	}
 	return nil
 }
@@ -144,7 +145,7 @@ func (f *exportFlags) feed(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	if set == nil {
-		return usageError{fmt.Errorf("the experiment file of %s names no sinks and nobody to notify: add some with pbt resume %[1]s --set 'sinks.tensorboard={}'", dir)}
+		return usageError{fmt.Errorf("the experiment file of %s names no sinks and nobody to notify: add some with pbt resume %s --set 'sinks.tensorboard={}'", dir, safe.Path(dir))}
 	}
 	if left := set.Close(cmd.Context()); len(left) > 0 {
 		tellLeft(cmd.ErrOrStderr(), dir, left)

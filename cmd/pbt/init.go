@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/spf13/cobra"
 )
 
@@ -51,6 +52,7 @@ func writeTemplates(cmd *cobra.Command, dir string) error {
 			return fmt.Errorf("write a template: %w", err)
 		}
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s and %s\nnext: pbt run %[1]s\n", filepath.Join(dir, "experiment.yaml"), filepath.Join(dir, "train.py"))
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "wrote %s and %s\nnext: pbt run %s\n",
+		clean(filepath.Join(dir, "experiment.yaml")), clean(filepath.Join(dir, "train.py")), safe.Path(filepath.Join(dir, "experiment.yaml")))
 	return err
 }

@@ -41,7 +41,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
-	out, printed := &console{w: os.Stderr}, &output{w: os.Stdout}
+	out, printed := &console{w: os.Stderr, door: terminalDoor(os.Stderr)}, &output{w: os.Stdout, door: terminalDoor(os.Stdout)}
 	root.SetErr(out)
 	root.SetOut(printed)
 	ctx, stop := context.Background(), func() {}

@@ -16,6 +16,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/history"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
@@ -61,7 +62,7 @@ func printJSON(cmd *cobra.Command, v any) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := cmd.OutOrStdout().Write(cleanJSON(text.Bytes()))
+	_, err := cmd.OutOrStdout().Write(safe.JSON(text.Bytes()))
 	return err
 }
 
@@ -76,7 +77,7 @@ func openJournal(dir string) (*journal.Journal, error) {
 
 // notBegun is a run whose process was killed before its first event.
 func notBegun(dir string) error {
-	return fmt.Errorf("%s: the run has not begun, no event is recorded: start it with pbt run FILE --dir %[1]s", dir)
+	return fmt.Errorf("%s: the run has not begun, no event is recorded: start it with pbt run FILE --dir %s", dir, safe.Path(dir))
 }
 
 // readMachine folds a run's journal into its present state.

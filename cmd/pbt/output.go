@@ -11,13 +11,14 @@ import (
 // output is standard output. It remembers what could not be written: a command whose
 // text has not arrived has failed.
 type output struct {
-	w   *os.File
-	err error // the first
+	w    *os.File
+	door io.Writer // where text goes: w, or what cleans text for it
+	err  error     // the first
 }
 
 // Write implements io.Writer.
 func (o *output) Write(text []byte) (int, error) {
-	n, err := o.w.Write(text)
+	n, err := o.door.Write(text)
 	if err != nil && o.err == nil {
 		o.err = err
 	}

@@ -50,7 +50,7 @@ func (p *progress) begin(dir string, m *machine.Machine) {
 		if n := m.Counts().Finished; n > 0 {
 			goesOn = ", going on after " + plural.Of(n, "segment")
 		}
-		p.show("%s: %s, %d at a time, in %s%s\n", clean(p.exp.Name), plural.Of(m.Members(), "member"), p.exp.Trainer.Slots, dir, goesOn)
+		p.show("%s: %s, %d at a time, in %s%s\n", clean(p.exp.Name), plural.Of(m.Members(), "member"), p.exp.Trainer.Slots, clean(dir), goesOn)
 	}
 }
 

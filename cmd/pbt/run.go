@@ -19,6 +19,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/internal/plural"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/protocol"
@@ -260,10 +261,10 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 	m := e.Machine()
 	if phase == machine.PhasePaused && m.PausedBy() == "" {
 		_, reason := m.Phase()
-		return fmt.Errorf("the run has paused: %s\ngo on with: pbt resume %s", clean(reason), f.dir)
+		return fmt.Errorf("the run has paused: %s\ngo on with: pbt resume %s", clean(reason), safe.Path(f.dir))
 	}
 	if phase != machine.PhaseEnded {
-		fmt.Fprintf(cmd.ErrOrStderr(), "interrupted; nothing recorded is lost. Go on with: pbt resume %s\n", f.dir)
+		fmt.Fprintf(cmd.ErrOrStderr(), "interrupted; nothing recorded is lost. Go on with: pbt resume %s\n", safe.Path(f.dir))
 		return errInterrupted
 	}
 	return f.finish(cmd, m)
@@ -286,7 +287,7 @@ func (f *runFlags) finish(cmd *cobra.Command, m *machine.Machine) error {
 	o, ok := m.Best()
 	if !ok {
 		_, reason := m.Phase()
-		return fmt.Errorf("the run has ended, but no segment finished with a score: %s; see pbt status %s", clean(reason), f.dir)
+		return fmt.Errorf("the run has ended, but no segment finished with a score: %s; see pbt status %s", clean(reason), safe.Path(f.dir))
 	}
 	best := newBestRecord(o)
 	store, err := openCheckpoints(f.dir)
@@ -316,6 +317,7 @@ func (f *runFlags) finish(cmd *cobra.Command, m *machine.Machine) error {
 // suggest names the commands to look at next.
 func suggest(w io.Writer, dir string, segment int64) error {
 	fmt.Fprintln(w, "\nnext")
+	dir = safe.Path(dir)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range [][2]string{
 		{"schedule " + dir, "the schedule in numbers"},
@@ -389,7 +391,7 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 		return errors.Join(err, e.Close())
 	}
 	if phase, reason := e.Machine().Phase(); phase == machine.PhaseEnded {
-		fmt.Fprintf(cmd.ErrOrStderr(), "the run has ended already: %s. To train on: pbt resume %s --set budget.steps=…\n", clean(reason), f.dir)
+		fmt.Fprintf(cmd.ErrOrStderr(), "the run has ended already: %s. To train on: pbt resume %s --set budget.steps=…\n", clean(reason), safe.Path(f.dir))
 		return errors.Join(e.Close(), f.finish(cmd, e.Machine()))
 	}
 	return f.train(cmd, e, show)

@@ -14,6 +14,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/api"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/trainer"
 	"github.com/seed-7a1a2db0/pbt/watch"
 )
@@ -122,7 +123,7 @@ func (v *runView) begin(cmd *cobra.Command, dir, link string, steerer *steerer, 
 		case err != nil:
 			fmt.Fprintf(out, "pbt: %s; the run goes on\n", clean(err.Error()))
 		case !s.Ended():
-			fmt.Fprintf(out, "the run goes on; Ctrl-C stops it, pbt watch %s shows it again\n", dir)
+			fmt.Fprintf(out, "the run goes on; Ctrl-C stops it, pbt watch %s shows it again\n", safe.Path(dir))
 		}
 	}()
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/view"
 )
 
@@ -94,7 +95,7 @@ func scheduleTable(w io.Writer, stages []pbt.Stage) error {
 // scheduleYAML writes the schedule as explore.follow takes it: JSON is YAML.
 func scheduleYAML(w io.Writer, stages []pbt.Stage) error {
 	for _, s := range stages {
-		text := cleanJSON(s.Hypers.AppendJSON(nil))
+		text := safe.JSON(s.Hypers.AppendJSON(nil))
 		if _, err := fmt.Fprintf(w, "- {from: %d, hypers: %s} # to step %d: segment %d of member %d\n", s.From, text, s.To, s.Segment, s.Member); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/internal/plural"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/sinks"
 	"github.com/seed-7a1a2db0/pbt/sinks/feed"
 )
@@ -63,6 +64,6 @@ func tellLeft(w io.Writer, dir string, left []feed.Left) {
 		if l.Err != nil {
 			why = l.Err.Error()
 		}
-		fmt.Fprintf(w, "pbt: sink %s has not got the last %s (%s); bring it up to date with: pbt export %s --sinks\n", l.Name, plural.Of(l.Events, "event"), clean(why), dir)
+		fmt.Fprintf(w, "pbt: sink %s has not got the last %s (%s); bring it up to date with: pbt export %s --sinks\n", l.Name, plural.Of(l.Events, "event"), clean(why), safe.Path(dir))
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/api"
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
 )
 
@@ -225,7 +226,7 @@ func readServerNote(dir string) (note serverNote, err error) {
 			return note, err
 		}
 	}
-	return note, fmt.Errorf("no process trains %s now: pbt resume %[1]s goes on with it, with --set for other settings", dir)
+	return note, fmt.Errorf("no process trains %s now: pbt resume %s goes on with it, with --set for other settings", dir, safe.Path(dir))
 }
 
 // How long a process may take from having a run to saying where it listens.

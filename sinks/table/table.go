@@ -11,6 +11,8 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"github.com/seed-7a1a2db0/pbt/internal/safe"
 )
 
 // Type is what a column holds.
@@ -87,7 +89,7 @@ func (c *csvWriter) head() error {
 	}
 	c.begun = true
 	for _, column := range c.columns {
-		c.record = append(c.record, column.Name)
+		c.record = append(c.record, safe.Cell(column.Name))
 	}
 	return c.out.Write(c.record)
 }
@@ -98,7 +100,11 @@ func (c *csvWriter) Write(row []any) error {
 	}
 	c.record = c.record[:0]
 	for i, v := range row {
-		c.record = append(c.record, plain(c.columns[i].Type, v))
+		text := plain(c.columns[i].Type, v)
+		if c.columns[i].Type == Text {
+			text = safe.Cell(text)
+		}
+		c.record = append(c.record, text)
 	}
 	return c.out.Write(c.record)
 }

@@ -51,6 +51,16 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// No spreadsheet runs a text or a name as a formula; numbers stay as they are.
+func TestCSVThatNoSpreadsheetRuns(t *testing.T) {
+	columns := []table.Column{{Name: "=x", Type: table.Text}, {Name: "n", Type: table.Int}, {Name: "f", Type: table.Float}, {Name: "j", Type: table.JSON}}
+	rows := [][]any{{"=HYPERLINK(1)", int64(-5), math.Inf(1), `{"a":1}`}, {"-1+cmd", int64(1), -0.5, "-3"}, {"@a", nil, nil, nil}, {"\t=1", nil, nil, nil}, {"-7", nil, nil, nil}}
+	want := "'=x,n,f,j\n'=HYPERLINK(1),-5,+Inf,\"{\"\"a\"\":1}\"\n'-1+cmd,1,-0.5,-3\n'@a,,,\n'\t=1,,,\n-7,,,\n"
+	if have := written(t, "csv", columns, rows); have != want {
+		t.Errorf("have %s\nwant %s", have, want)
+	}
+}
+
 func TestJSONLines(t *testing.T) {
 	want := `{"n":-5,"x":0.1,"b":true,"s":"a,\"b\"\nc","t":"2023-11-14T22:13:20.123456Z","j":{"a":[1,null]}}
 {}

@@ -235,9 +235,10 @@ describe("what is taken away", () => {
         [
           ["=1+1", 'say "x", y'],
           [-3, null],
+          ["-1+cmd|x", "-1.5e-3"],
         ],
       ),
-    ).toBe(`a,b\r\n'=1+1,"say ""x"", y"\r\n-3,\r\n`)
+    ).toBe(`a,b\r\n'=1+1,"say ""x"", y"\r\n-3,\r\n'-1+cmd|x,-1.5e-3\r\n`)
   })
   const stages = [stage(1, 0, 0, 10, 0.1), stage(2, 1, 10, 20, 0.1), stage(3, 1, 20, 30, 0.02)]
   it("joins stages", () =>
