@@ -254,7 +254,7 @@ var commandFields = []field{
 }
 
 var score = variants{what: "places", cases: []variant{
-	{key: "json", doc: "The key, or dotted path of keys, in the last line of the output that is a JSON object. An object in which a name occurs twice is ignored.", shape: freeText, ex: "eval.accuracy"},
+	{key: "json", doc: "The key, or dotted path of keys, in the last JSON object of the output that has it. An object in which a name occurs twice is ignored.", shape: freeText, ex: "eval.accuracy"},
 	{key: "regex", doc: "A regular expression (Go's syntax) with one group around the number; its last match in the output counts.", shape: freeText, ex: "'accuracy: ([0-9.]+)'"},
 	{key: "file", doc: "A file with the number in it, which the program leaves beside its checkpoint.", shape: aFile, ex: "score.txt"},
 	{key: "csv", doc: "A CSV file with a header, which the program leaves beside its checkpoint: the last row's value in one column counts.", shape: csvScore, ex: "{file: log.csv, column: accuracy}"},

@@ -42,7 +42,7 @@ func (s ScoreSource) String() string {
 	case s.File != "":
 		return fmt.Sprintf("a number in the file %s beside the checkpoint", s.File)
 	}
-	return fmt.Sprintf("a line such as {%q: 0.93} at the end of its output", s.JSON)
+	return fmt.Sprintf("a line such as {%q: 0.93} in its output", s.JSON)
 }
 
 // NewCommand returns a slot that runs programs.
@@ -99,11 +99,11 @@ func (s *commandSlot) Train(ctx context.Context, job Job) (Result, error) {
 	last := out.last()
 	if s.Score.File != "" {
 		if err := last.readFile(filepath.Join(job.Save, s.Score.File)); err != nil {
-			return Result{}, fmt.Errorf("%s ended well, but left no score: %w\n%s", args[0], err, p.Tail())
+			return Result{}, fmt.Errorf("%s exited with status 0, but left no score: %w\n%s", args[0], err, p.Tail())
 		}
 	}
 	if !last.found {
-		return Result{}, fmt.Errorf("%s ended well, but its score was not found: want %s\n%s", args[0], s.Score, p.Tail())
+		return Result{}, fmt.Errorf("%s exited with status 0, but its score was not found: want %s%s\n%s", args[0], s.Score, last.miss.explain(), p.Tail())
 	}
 	res.Score, res.Metrics, res.Samples = last.score, last.metrics, last.samples
 	return res, nil

@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"github.com/seed-7a1a2db0/pbt/internal/strict"
 )
 
 // Limits of what is read from a program.
@@ -36,18 +34,15 @@ func (o *output) line(stderr bool, line []byte, cut bool) {
 	o[0].line(line, cut)
 }
 
-// last is what standard output reported, or else what standard error did.
+// last is what standard output reported, or else what standard error did. If neither
+// reported a score, it is the one that came nearer.
 func (o *output) last() *report {
-	if o[0].found || !o[1].found {
+	o[0].giveUp()
+	o[1].giveUp()
+	if o[0].found || !o[1].found && o[0].miss.rank >= o[1].miss.rank {
 		return &o[0]
 	}
 	return &o[1]
-}
-
-// afterReturn is what a terminal would show of a line in which a progress bar has
-// written over itself.
-func afterReturn(line []byte) []byte {
-	return line[bytes.LastIndexByte(line, '\r')+1:]
 }
 
 // report is what a program says about its segment: its last word counts.
@@ -55,6 +50,13 @@ type report struct {
 	source  ScoreSource
 	pattern *regexp.Regexp
 
+	result
+	open object // JSON that has begun in an earlier line
+	miss miss   // the line that comes nearest to a score
+}
+
+// result is a score, with what was reported beside it.
+type result struct {
 	found   bool
 	score   float64
 	metrics map[string]float64
@@ -62,57 +64,36 @@ type report struct {
 }
 
 func (o *report) line(line []byte, cut bool) {
-	switch {
-	case cut:
-	case o.pattern != nil:
-		if all := o.pattern.FindAllSubmatch(line, -1); all != nil {
-			o.take(string(all[len(all)-1][1]))
-		}
-	case o.source.JSON != "":
-		if line = bytes.TrimSpace(afterReturn(line)); len(line) > 0 && line[0] == '{' {
-			o.takeJSON(line)
-		}
+	if cut || o.pattern == nil && o.source.JSON == "" {
+		return
+	}
+	plain := plainOf(line)
+	if o.pattern != nil {
+		o.searchPattern(plain)
+		return
+	}
+	for piece := range bytes.SplitSeq(plain, []byte{'\r'}) { // a progress bar writes over itself
+		o.searchJSON(piece)
 	}
 }
 
-func (o *report) take(text string) {
-	if x, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil || errors.Is(err, strconv.ErrRange) {
+// take takes the score from a text that is to be a number.
+func (o *report) take(text string) bool {
+	x, ok := parseNumber(text)
+	if ok {
 		o.score, o.found = x, true
 	}
+	return ok
 }
 
-// takeJSON takes the score, the list named samples, and every other number as a metric. It takes nothing
-// from an object in which a name occurs twice: which of two scores counts would be a guess.
-func (o *report) takeJSON(line []byte) {
-	line = quoteNonFinite(line)
-	if strict.CheckNames(line) != nil {
-		return
+// parseNumber is the number in a text, with or without quotes.
+func parseNumber(text string) (float64, bool) {
+	text = strings.TrimSpace(text)
+	if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
+		text = strings.TrimSpace(text[1 : n-1])
 	}
-	var doc map[string]any
-	in := json.NewDecoder(bytes.NewReader(line))
-	in.UseNumber() // 1e400 is no float64, and a number all the same
-	if in.Decode(&doc) != nil {
-		return
-	}
-	x, ok := number(find(doc, o.source.JSON))
-	if !ok {
-		return
-	}
-	o.score, o.found, o.metrics, o.samples = x, true, nil, nil
-	for key, v := range doc {
-		if x, ok := number(v); ok && key != o.source.JSON {
-			if o.metrics == nil {
-				o.metrics = map[string]float64{}
-			}
-			o.metrics[key] = x
-		}
-	}
-	list, _ := doc["samples"].([]any)
-	for _, v := range list {
-		if x, ok := number(v); ok {
-			o.samples = append(o.samples, x)
-		}
-	}
+	x, err := strconv.ParseFloat(text, 64)
+	return x, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // find follows a dotted path of keys; a key that holds the dots itself goes first.
@@ -194,7 +175,9 @@ func (o *report) readFile(path string) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", path, err)
 		}
-		o.take(string(text))
+		if !o.take(string(text)) {
+			o.miss.note(hasKey, text, "the content of %s is not a number", o.source.File)
+		}
 		return nil
 	}
 	if info.Size() > maxCSVFile {
@@ -231,6 +214,8 @@ func (o *report) readCSV(from io.Reader) error {
 			last = row[at]
 		}
 	}
-	o.take(last)
+	if !o.take(last) {
+		o.miss.note(hasKey, []byte(last), "the last value in column %s of %s is not a number", o.source.Column, o.source.File)
+	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -173,7 +174,7 @@ func appendPrintable(to, line []byte, limit int) []byte {
 		}
 		switch c := line[i]; {
 		case c == 0x1b:
-			i += escapeLength(line[i:])
+			i += EscapeLength(line[i:])
 		case c < utf8.RuneSelf:
 			i++
 		default:
@@ -181,20 +182,33 @@ func appendPrintable(to, line []byte, limit int) []byte {
 			if len(to)+utf8.RuneLen(r) > end {
 				return append(to, "…"...)
 			}
-			to = utf8.AppendRune(to, r)
+			if !unicode.IsControl(r) && !unicode.Is(unicode.Bidi_Control, r) {
+				to = utf8.AppendRune(to, r)
+			}
 			i += n
 		}
 	}
 	return to
 }
 
-// escapeLength is the length of the terminal's command that a text begins with: ESC [
-// up to a letter, or ESC and one character.
-func escapeLength(text []byte) int {
+// EscapeLength is the length of the terminal's command that a text begins with: ESC [
+// up to a letter, ESC ] (a link, a title) up to its end, or ESC and one character.
+func EscapeLength(text []byte) int {
 	if len(text) < 2 {
 		return len(text)
 	}
-	if text[1] != '[' {
+	switch text[1] {
+	case '[':
+	case ']':
+		end := 2 // without its end it is no command
+		if i := bytes.IndexByte(text, 0x07); i >= 0 {
+			end = i + 1
+		}
+		if i := bytes.Index(text, []byte("\x1b\\")); i >= 0 && (end == 2 || i < end) {
+			end = i + 2
+		}
+		return end
+	default:
 		return 2
 	}
 	for i := 2; i < len(text); i++ {

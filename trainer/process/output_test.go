@@ -144,20 +144,24 @@ func TestProcess_ForeignWriter(t *testing.T) {
 
 func TestAppendPrintable(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                          "",
-		"plain\ttext":               "plain\ttext",
-		"\x1b[1;31mred\x1b[0m é":    "red é",
-		"a\x07b\x00c\x7f":           "abc",
-		"\xff\xfe":                  "��",
-		"\x1b":                      "",
-		"\x1b[":                     "",
-		"\x1bcx":                    "x",
-		"0123456789012345":          "0123456789…",
-		"012345678é":                "012345678…",
-		"0123456789\x1b[0m":         "0123456789",
-		"0123456789\x00\x00x":       "0123456789…",
-		"01234\x0056789x":           "0123456789…",
-		"\x1b[31m0123456789\x1b[0m": "0123456789",
+		"":                             "",
+		"plain\ttext":                  "plain\ttext",
+		"\x1b[1;31mred\x1b[0m é":       "red é",
+		"a\x07b\x00c\x7f":              "abc",
+		"\xff\xfe":                     "��",
+		"\x1b":                         "",
+		"\x1b[":                        "",
+		"\x1bcx":                       "x",
+		"a\u009b1m\u202eb":             "a1mb",
+		"\x1b]0;title\x07x":            "x",
+		"\x1b]8;;u\x1b\\x\x1b]8;;\x07": "x",
+		"\x1b]x":                       "x",
+		"0123456789012345":             "0123456789…",
+		"012345678é":                   "012345678…",
+		"0123456789\x1b[0m":            "0123456789",
+		"0123456789\x00\x00x":          "0123456789…",
+		"01234\x0056789x":              "0123456789…",
+		"\x1b[31m0123456789\x1b[0m":    "0123456789",
 	} {
 		if have := string(appendPrintable([]byte("> "), []byte(in), 10)); have != "> "+want {
 			t.Errorf("%q became %q", in, have)
