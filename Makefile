@@ -100,6 +100,13 @@ EXPERIMENTS := $(patsubst experiments/%/domain.toml,experiment-%,$(wildcard expe
 $(EXPERIMENTS): experiment-%: bin/pbt $(VENV)/.done
 	$(HARNESS) run $* $(if $(SEEDS),--seeds $(SEEDS)) $(if $(VARIANT),--variant $(VARIANT)) && ../$(VENV)/bin/python -m harness summarize $*
 
+SURROGATE := experiments/policies/results
+.PHONY: policies
+policies: ## every policy on fifteen surrogate families, in nine sizes (half an hour of one core)
+	mkdir -p $(SURROGATE)
+	for members in 8 16 40; do for segments in 20 40 80; do \
+	  go run ./experiments/policies/surrogate -seeds 400 -members $$members -segments $$segments -out $(SURROGATE)/surrogate-$$members-$$segments.json || exit 1; done; done
+
 .PHONY: results
 results: $(VENV)/.done # summaries, figures and the documents' numbers, anew from the records
 	$(HARNESS) summarize && ../$(VENV)/bin/python -m harness fill
@@ -107,6 +114,7 @@ results: $(VENV)/.done # summaries, figures and the documents' numbers, anew fro
 .PHONY: results-check
 results-check: $(VENV)/.done ## recompute every committed summary, figure and number from the raw records
 	$(HARNESS) check
+	go run ./experiments/policies/surrogate -check $(SURROGATE)/*.json
 
 .PHONY: python-torch
 python-torch: ## pbt.torch with Debian's torch (apt-get install python3-torch python3-venv)
