@@ -17,6 +17,7 @@ import (
 // guard refuses what does not come from where it should, before anything else.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inUse(r)
 		harden(w.Header())
 		if s.config.TLS {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")

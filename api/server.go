@@ -27,7 +27,6 @@ const (
 	MaxRuns          = 1000
 	maxHeaderBytes   = 16 << 10
 	maxBodyBytes     = 1 << 20
-	maxConnections   = 1024
 	readHeaderLimit  = 5 * time.Second
 	readLimit        = 30 * time.Second
 	writeLimit       = time.Minute // of an answer that is no stream
@@ -191,7 +190,7 @@ func (s *Server) Serve(l net.Listener, cert *tls.Certificate) error {
 			_ = h.Close()
 		}
 	}()
-	l = &limited{Listener: l, places: make(chan struct{}, maxConnections), server: h}
+	l = newLimited(l, h)
 	if cert != nil {
 		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
@@ -220,41 +219,6 @@ type faults struct{ *Server }
 func (f faults) Write(text []byte) (int, error) {
 	f.config.Log("%s", strings.TrimSpace(string(text)))
 	return len(text), nil
-}
-
-// limited is a listener with so many connections at most: more wait. They need not wait
-// for those that nobody uses: where there is no place, connections are not kept open
-// between two requests.
-type limited struct {
-	net.Listener
-	places chan struct{}
-	server *http.Server
-}
-
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.places <- struct{}{}:
-	default:
-		l.server.SetKeepAlivesEnabled(false)
-		l.places <- struct{}{}
-		l.server.SetKeepAlivesEnabled(true)
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.places
-		return nil, err
-	}
-	return &counted{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
-}
-
-type counted struct {
-	net.Conn
-	leave func()
-}
-
-func (c *counted) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
 }
 
 // mux finds who answers.

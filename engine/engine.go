@@ -117,6 +117,9 @@ type Engine struct {
 
 // Create makes a run in a directory that holds none, and opens it.
 func Create(c Config) (*Engine, error) {
+	if err := journal.CheckPath(filepath.Join(c.Dir, JournalFile)); err != nil {
+		return nil, err
+	}
 	p, err := prepareDir(c.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("make the run's directory: %w", err)

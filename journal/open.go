@@ -15,6 +15,9 @@ import (
 // and linked into place, so that a crash on the way leaves nothing to clear up
 // by hand.
 func Create(path string) (*Journal, error) {
+	if err := CheckPath(path); err != nil {
+		return nil, fmt.Errorf("create journal: %w", err)
+	}
 	if err := create(path); err != nil {
 		return nil, fmt.Errorf("create journal %s: %w%s", path, err, advice(err))
 	}
@@ -65,6 +68,9 @@ func syncDir(dir string) error {
 func Open(path string) (*Journal, error) { return current.open(path) }
 
 func (s schema) open(path string) (*Journal, error) {
+	if err := checkPath(path, maxPath); err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
 	w, err := s.openWriter(path)
 	if err != nil {
 		return nil, fmt.Errorf("open journal %s: %w%s", path, err, advice(err))
@@ -89,6 +95,9 @@ func (s schema) open(path string) (*Journal, error) {
 // last case the journal must have been closed in good order, and it is read as
 // it is: rows appended later do not show.
 func OpenReadOnly(path string) (*Journal, error) {
+	if err := checkPath(path, maxPath); err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
 	r, err := current.openReader(path)
 	if err != nil {
 		return nil, fmt.Errorf("open journal %s for reading: %w%s", path, err, advice(err))

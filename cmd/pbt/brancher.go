@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/seed-7a1a2db0/pbt/api"
 	"github.com/seed-7a1a2db0/pbt/config"
@@ -67,6 +68,9 @@ func (s *steerer) dirOfBranch(name string) (string, error) {
 	if filepath.Dir(dir) != parent || dir == parent || dir == old || name == "." || name == ".." {
 		return "", fmt.Errorf("dir: %.200q: over HTTP a branch goes into a new folder beside its run, such as %s; elsewhere: pbt branch … --dir", name, filepath.Base(old)+branchSuffix)
 	}
+	if err := checkBranchName(filepath.Base(dir)); err != nil {
+		return "", err
+	}
 	if _, err := os.Lstat(dir); err == nil {
 		return "", fmt.Errorf("dir: %s is there already: choose another", dir)
 	}
@@ -76,6 +80,30 @@ func (s *steerer) dirOfBranch(name string) (string, error) {
 		}
 	}
 	return dir, nil
+}
+
+// maxBranchName bounds the name of a branch's folder, in bytes: file systems allow no more.
+const maxBranchName = 255
+
+// checkBranchName refuses names that commands take for flags, that mean something to other
+// programs (.git, .ssh), and that cannot be seen as they are.
+func checkBranchName(name string) error {
+	why := ""
+	switch {
+	case !utf8.ValidString(name) || safe.Line(name) != name:
+		why = "it holds control characters, invisible ones, or bytes that are no UTF-8"
+	case strings.HasPrefix(name, "-"):
+		why = "commands take a name that begins with a dash for a flag"
+	case strings.HasPrefix(name, "."):
+		why = "a name that begins with a dot is hidden, and may mean something to other programs"
+	case strings.TrimSpace(name) != name:
+		why = "it begins or ends with a blank"
+	case len(name) > maxBranchName:
+		why = fmt.Sprintf("it has %d bytes, at most %d are allowed", len(name), maxBranchName)
+	default:
+		return nil
+	}
+	return fmt.Errorf("dir: %.200q: %s; choose another name, such as digits%s", name, why, branchSuffix)
 }
 
 // branch begins a new run with a segment of this one, in a process of its own.

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -57,5 +58,32 @@ func TestSuggestedCommandsAreQuoted(t *testing.T) {
 	pasted.Dir, pasted.Env = dir, append(os.Environ(), "PBT="+binaryPath(t))
 	if out, err := pasted.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// Over HTTP a branch gets no name that a command, another program or a reader takes for
+// something else.
+func TestNamesOfBranchesOverHTTP(t *testing.T) {
+	s := steerer{dir: filepath.Join(t.TempDir(), "run")}
+	for _, name := range []string{"-x", "--help", ".git", ".ssh", "..", ".", "a\nb", "a\x1b[2J", "a\u202eb", "a\u200bb", "a\xffb", " a", "a ", strings.Repeat("x", 256), "../a", "a/b", "/etc/a"} {
+		if dir, err := s.dirOfBranch(name); err == nil || !strings.HasPrefix(err.Error(), "dir: ") {
+			t.Errorf("%q becomes %q, %v", name, dir, err)
+		}
+	}
+	for _, name := range []string{"a", "digits-branch", "größer 2", "a.git", "_x"} {
+		if _, err := s.dirOfBranch(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// A run whose path SQLite cannot open is refused with the limit, and leaves nothing.
+func TestALongRunPath(t *testing.T) {
+	dir := home(t, quick)
+	long := filepath.Join(strings.Repeat("a", 200), strings.Repeat("b", 200), strings.Repeat("c", 100))
+	fails(t, dir, exitFailed, "SQLite opens at most 475 here", "run", "q.yaml", "--dir", long)
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%v, %v: want q.yaml alone", entries, err)
 	}
 }
