@@ -57,7 +57,7 @@ func TestMetamorphic_ARisingFunctionOfTheScoresChangesNoRankBasedDecision(t *tes
 	for seed := range uint64(400) {
 		r := pbt.NewRand(seed, 0, 0, "test", "")
 		members := randomMembers(r)
-		policy := randomPolicy(r, pbt.Truncation{}, pbt.Truncation{Fraction: 0.4}, pbt.Tournament{}, pbt.NoExploit{})
+		policy := randomPolicy(r, pbt.Truncation{}, pbt.Truncation{Fraction: 0.4}, pbt.Tournament{}, pbt.DefaultFounders(), pbt.NoExploit{})
 		goal := bothGoals[r.IntN(2)]
 		w := newWorld(t, goal, seed, members...)
 		for name, f := range rising {

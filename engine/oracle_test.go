@@ -193,6 +193,8 @@ func oracleCases() map[string]func(*machine.Spec, *world) {
 		"ties":                 func(_ *machine.Spec, w *world) { w.grid = 0.25 },
 		"all equal":            func(_ *machine.Spec, w *world) { w.grid = 100 },
 		"a last short segment": func(s *machine.Spec, _ *world) { s.Budget.Steps = 47 },
+		"founders":             func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.DefaultFounders() },
+		"bold founders":        func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.Founders{Slope: 2, Keep: 0.375, Pool: 0.4, Probe: 0.5} },
 		"tournament":           func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.Tournament{} },
 		"t-test":               func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.TTest{Alpha: 0.3} },
 		"nobody copies":        func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.NoExploit{} },

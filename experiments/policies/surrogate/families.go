@@ -16,7 +16,7 @@ const (
 func luck(spread float64, r *pbt.Rand) float64 { return math.Exp(spread * r.Norm()) }
 
 // families are the kinds of curves, calibrated by hand to the rank correlations of the recorded random searches of
-// experiments/ (shared study of 2026-11-30). The constants are of that study.
+// experiments/ in a study of 2026-11-30, whose constants these are.
 var families = []family{
 	{
 		name: "early", says: "digits: the rate decides early", params: []float64{wide, narrow, unit}, noise: 0.004,
