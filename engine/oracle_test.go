@@ -194,16 +194,18 @@ func oracleCases() map[string]func(*machine.Spec, *world) {
 		"all equal":            func(_ *machine.Spec, w *world) { w.grid = 100 },
 		"a last short segment": func(s *machine.Spec, _ *world) { s.Budget.Steps = 47 },
 		"founders":             func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.DefaultFounders() },
-		"bold founders":        func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.Founders{Slope: 2, Keep: 0.375, Pool: 0.4, Probe: 0.5} },
-		"tournament":           func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.Tournament{} },
-		"t-test":               func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.TTest{Alpha: 0.3} },
-		"nobody copies":        func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.NoExploit{} },
-		"weights only":         func(s *machine.Spec, _ *world) { s.Policy.Inherit = pbt.InheritWeights },
-		"hypers only":          func(s *machine.Spec, _ *world) { s.Policy.Inherit = pbt.InheritHypers },
-		"a margin":             func(s *machine.Spec, _ *world) { s.Policy.Margin = 0.05 },
-		"a window":             func(s *machine.Spec, _ *world) { s.Policy.Window = 10 },
-		"resample":             func(s *machine.Spec, _ *world) { s.Policy.Explore = pbt.Resample{P: 0.5} },
-		"explore always":       func(s *machine.Spec, _ *world) { s.Policy.ExploreAlways = true },
+		"bold founders": func(s *machine.Spec, _ *world) {
+			s.Policy.Exploit = pbt.Founders{Slope: 2, Keep: 0.375, Pool: 0.4, Probe: 0.5}
+		},
+		"tournament":     func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.Tournament{} },
+		"t-test":         func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.TTest{Alpha: 0.3} },
+		"nobody copies":  func(s *machine.Spec, _ *world) { s.Policy.Exploit = pbt.NoExploit{} },
+		"weights only":   func(s *machine.Spec, _ *world) { s.Policy.Inherit = pbt.InheritWeights },
+		"hypers only":    func(s *machine.Spec, _ *world) { s.Policy.Inherit = pbt.InheritHypers },
+		"a margin":       func(s *machine.Spec, _ *world) { s.Policy.Margin = 0.05 },
+		"a window":       func(s *machine.Spec, _ *world) { s.Policy.Window = 10 },
+		"resample":       func(s *machine.Spec, _ *world) { s.Policy.Explore = pbt.Resample{P: 0.5} },
+		"explore always": func(s *machine.Spec, _ *world) { s.Policy.ExploreAlways = true },
 		"ready after two segments": func(s *machine.Spec, _ *world) {
 			s.Policy.Ready = pbt.Every{Steps: 2 * s.Segment, BurnIn: 15, AfterCopy: 25}
 		},
