@@ -357,12 +357,30 @@ func (p *Param) exists(h *Hypers) bool {
 	return false
 }
 
-// Coerce gives a value the type its declaration asks for: a whole number written
-// where a float is declared becomes that float. Other values come back unchanged.
+// Coerce gives a number the type that its declaration asks for: 1 becomes 1.0 where
+// a float is declared, 2.0 becomes 2 where a whole number is, and in a list a number
+// becomes the listed one that it equals. Other values come back unchanged.
 func (p *Param) Coerce(v Value) Value {
-	if p.Type == FloatParam && v.Kind() == KindInt {
-		x, _ := v.Float()
+	x, isNumber := v.Float()
+	if !isNumber {
+		return v
+	}
+	switch p.Type {
+	case FloatParam:
 		return Float(x)
+	case IntParam:
+		if i, ok := v.Int(); ok {
+			return Int(i)
+		}
+	default:
+		if p.index(v) >= 0 {
+			return v
+		}
+		for _, listed := range p.Values {
+			if y, ok := listed.Float(); ok && x == y {
+				return listed
+			}
+		}
 	}
 	return v
 }

@@ -163,7 +163,7 @@ func TestSpace_CompleteDrawsOnlyWhatIsOpen(t *testing.T) {
 		{pbt.MakeHypers("momentum", pbt.Float(0.5), "nesterov", pbt.Truth(true), "opt", pbt.Text("sgd")), " opt=sgd nesterov=true momentum=0.5 data=digits"},
 		{pbt.MakeHypers("data", pbt.Text("digits")), " data=digits"},
 		{pbt.MakeHypers("lr", pbt.Float(3)), "lr: 3 is not a number in [0, 2]"},
-		{pbt.MakeHypers("batch", pbt.Float(5)), "batch: 5 is not a whole number in 1…64"},
+		{pbt.MakeHypers("batch", pbt.Float(5.5)), "batch: 5.5 is not a whole number in 1…64"},
 		{pbt.MakeHypers("lerning", pbt.Float(1)), "lerning is not declared, or its condition does not hold"},
 		{pbt.MakeHypers("opt", pbt.Text("adam"), "momentum", pbt.Float(1)), "momentum is not declared, or its condition does not hold"},
 		{pbt.MakeHypers("opt", pbt.Text("lion"), "nesterov", pbt.Truth(true)), "opt: lion is not one of its values"},
@@ -198,10 +198,11 @@ func TestPain38_InitialRangeIsApartFromTheBounds(t *testing.T) {
 	}
 }
 
-func TestParam_CoerceWholeNumbersToFloatsOnly(t *testing.T) {
+func TestParam_CoerceGivesANumberTheTypeOfItsDeclaration(t *testing.T) {
 	lr, _ := checked.Param("lr")
 	batch, _ := checked.Param("batch")
 	opt, _ := checked.Param("opt")
+	mixed := pbt.Ordered("max_features", pbt.Text("sqrt"), pbt.Int(1), pbt.Float(0.5), pbt.Float(2))
 	for _, c := range []struct {
 		p          pbt.Param
 		from, want pbt.Value
@@ -210,7 +211,12 @@ func TestParam_CoerceWholeNumbersToFloatsOnly(t *testing.T) {
 		{lr, pbt.Float(1), pbt.Float(1)},
 		{lr, pbt.Text("1"), pbt.Text("1")},
 		{batch, pbt.Int(1), pbt.Int(1)},
-		{batch, pbt.Float(1), pbt.Float(1)},
+		{batch, pbt.Float(1), pbt.Int(1)},
+		{batch, pbt.Float(1.5), pbt.Float(1.5)},
+		{mixed, pbt.Float(1), pbt.Int(1)},
+		{mixed, pbt.Int(2), pbt.Float(2)},
+		{mixed, pbt.Float(0.5), pbt.Float(0.5)},
+		{mixed, pbt.Int(3), pbt.Int(3)},
 		{opt, pbt.Int(1), pbt.Int(1)},
 	} {
 		if got := c.p.Coerce(c.from); got != c.want {

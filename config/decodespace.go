@@ -158,25 +158,16 @@ func valueOf(n *node) pbt.Value {
 	return pbt.Float(x)
 }
 
-// valuesOf is a value or a list of values. Numbers in one list are of one
-// type: [0, 0.1] holds two floats.
+// valuesOf is a value or a list of values. Each keeps the type that it is written
+// with: to a program, 1 may mean something else than 1.0.
 func valuesOf(n *node) []pbt.Value {
 	items := n.items
 	if n.kind != listKind {
 		items = []*node{n}
 	}
-	out := make([]pbt.Value, 0, len(items))
-	floats := false
-	for _, item := range items {
-		v := valueOf(item)
-		out = append(out, v)
-		floats = floats || v.Kind() == pbt.KindFloat
-	}
-	for i, v := range out {
-		if floats && v.Kind() == pbt.KindInt {
-			x, _ := v.Float()
-			out[i] = pbt.Float(x)
-		}
+	out := make([]pbt.Value, len(items))
+	for i, item := range items {
+		out[i] = valueOf(item)
 	}
 	return out
 }
@@ -209,7 +200,7 @@ func (d *decoder) place(ps *parameters, p *declared) bool {
 			return false
 		}
 		for i := range w.Values {
-			w.Values[i] = coerce(&parent.param, w.Values[i])
+			w.Values[i] = parent.param.Coerce(w.Values[i])
 		}
 	}
 	p.placed = true
@@ -246,28 +237,6 @@ func (d *decoder) blame(ps *parameters, n *node, fault error) {
 		where = at.node.at
 	}
 	d.addStrict(where, "hyperparameters."+at.name, "%s", strings.TrimPrefix(fault.Error(), at.name+": "))
-}
-
-// coerce gives a value the type its hyperparameter has: 16 where a float is
-// declared, 1e3 where a whole number is, 1 where a list holds 1.0.
-func coerce(p *pbt.Param, v pbt.Value) pbt.Value {
-	x, isNumber := v.Float()
-	if !isNumber {
-		return v
-	}
-	switch p.Type {
-	case pbt.IntParam:
-		if i, ok := v.Int(); ok {
-			return pbt.Int(i)
-		}
-	case pbt.OrderedParam, pbt.ChoiceParam, pbt.ConstantParam:
-		for _, w := range p.Values {
-			if y, ok := w.Float(); ok && x == y {
-				return w
-			}
-		}
-	}
-	return p.Coerce(v)
 }
 
 // initial decodes the first members' values.
@@ -309,7 +278,7 @@ func (d *decoder) point(n *node, path string, ps *parameters) (pbt.Hypers, bool)
 			ok = false
 		}
 		given[name] = true
-		pairs = append(pairs, name, coerce(&p.param, valueOf(n)))
+		pairs = append(pairs, name, p.param.Coerce(valueOf(n)))
 	})
 	return pbt.MakeHypers(pairs...), ok
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"math"
 	"reflect"
 	"slices"
@@ -254,14 +255,14 @@ hyperparameters:
   n: {int: [1, 100]}
   mixed: {ordered: [0, 0.5, 1]}
   whole: {choice: [1, 2]}
-  child: {uniform: [0, 1], when: {mixed: 1}}
+  child: {uniform: [0, 1], when: {mixed: 1.0}}
   other: {uniform: [0, 1], when: {n: [1e1, 20.0]}}
 initial: [{f: 1, n: 1e1, mixed: 0, whole: 2.0}]
 `)
-	if got, want := e.Initial[0], pbt.MakeHypers("f", pbt.Float(1), "n", pbt.Int(10), "mixed", pbt.Float(0), "whole", pbt.Int(2)); !got.Equal(want) {
+	if got, want := e.Initial[0], pbt.MakeHypers("f", pbt.Float(1), "n", pbt.Int(10), "mixed", pbt.Int(0), "whole", pbt.Int(2)); !got.Equal(want) {
 		t.Errorf("initial values are %v", got)
 	}
-	if got := e.Hyperparameters[4].When.Values; got[0] != pbt.Float(1) {
+	if got := e.Hyperparameters[4].When.Values; got[0] != pbt.Int(1) {
 		t.Errorf("child exists when mixed is %v", got)
 	}
 	if got := e.Hyperparameters[5].When.Values; got[0] != pbt.Int(10) || got[1] != pbt.Int(20) {
@@ -369,4 +370,43 @@ func TestEncodesEveryKey(t *testing.T) {
 	has("trainer", trainer.find("command").extras, n.get("trainer"))
 	has("barrier", barrier.fields, n.get("barrier"))
 	has("ttest", ttest.fields, n.get("exploit").get("ttest"))
+}
+
+// To scikit-learn, max_features: 1 is one feature and 1.0 is all of them.
+func TestEachValueOfAListKeepsItsType(t *testing.T) {
+	want := []pbt.Value{pbt.Text("sqrt"), pbt.Int(1), pbt.Float(0.5), pbt.Float(2), pbt.Truth(true)}
+	for _, kind := range []string{"choice", "ordered"} {
+		e := mustParse(t, "budget: {steps: 1e3}\ntrainer: {builtin: x}\nhyperparameters:\n  m: {"+kind+": [sqrt, 1, 0.5, 2.0, true]}\n")
+		stored, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := FromJSON(stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := e.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for how, e := range map[string]*Experiment{"file": e, "journal": again, "YAML": mustParse(t, string(text))} {
+			if got := e.Hyperparameters[0].Values; !slices.Equal(got, want) {
+				t.Errorf("%s, %s: %v", kind, how, got)
+			}
+		}
+		space := pbt.MustSpace(e.Hyperparameters...)
+		for member := range 50 {
+			h := space.Draw(1, member, 0)
+			moved, _ := pbt.Perturb{Resample: 1}.Explore(space, h, pbt.Address{Seed: 2, Member: member})
+			for _, h := range []pbt.Hypers{h, moved} {
+				var read pbt.Hypers
+				if v, _ := h.Get("m"); !slices.Contains(want, v) {
+					t.Fatalf("%s: %v of kind %d", kind, v, v.Kind())
+				}
+				if err := read.UnmarshalJSON(h.AppendJSON(nil)); err != nil || !read.Equal(h) {
+					t.Fatalf("%s: %s reads back as %s (%v)", kind, h, read, err)
+				}
+			}
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +38,38 @@ func assign(doc *node, argument string, faults *complaints) *node {
 		}
 	}
 	return put(doc, parts, value, position{src: src})
+}
+
+// JSONValue is the value of an assignment, which is YAML, as JSON: 0.3 for .3, an object
+// for {truncation: 0.3}, and "[]" for '[]'. argument is the whole of it, for complaints.
+func JSONValue(argument, text string) (json.RawMessage, error) {
+	var faults complaints
+	value := loadYAML(&source{name: shorten(argument), assigned: true}, []byte(text), &faults)
+	if value == nil {
+		return nil, faults.err()
+	}
+	if bad := value.nonFinite(); bad != nil {
+		return nil, fmt.Errorf("%s: found %s; want a finite number", shorten(argument), bad.text)
+	}
+	return appendJSON(nil, value), nil
+}
+
+// nonFinite finds a number that JSON cannot hold, or nil.
+func (n *node) nonFinite() *node {
+	if n.kind == nonFiniteKind {
+		return n
+	}
+	for _, item := range n.items {
+		if bad := item.nonFinite(); bad != nil {
+			return bad
+		}
+	}
+	for _, p := range n.pairs {
+		if bad := p.value.nonFinite(); bad != nil {
+			return bad
+		}
+	}
+	return nil
 }
 
 // misses returns the first name of a path that no file can have, and the names

@@ -106,3 +106,19 @@ func TestSetMendsTheFile(t *testing.T) {
 	refuses(t, broken, nil)
 	mustParse(t, broken, Set("budget.steps=5"))
 }
+
+func TestJSONValueIsYAML(t *testing.T) {
+	for text, want := range map[string]string{
+		".3": "0.3", "2.0": "2.0", "1e-3": "1e-3", "+1": "1", "0x10": "16", "True": "true", "null": "null", "4h": `"4h"`, "'4'": `"4"`,
+		"{truncation: 0.3}": `{"truncation":0.3}`, "[.8, 1.2]": "[0.8,1.2]", `{"ttest": {"alpha": 0.01}}`: `{"ttest":{"alpha":0.01}}`,
+	} {
+		if got, err := JSONValue("x="+text, text); err != nil || string(got) != want {
+			t.Errorf("%s gives %s (%v), want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", ".inf", "{a: [.nan]}", "{a", "010"} {
+		if got, err := JSONValue("x="+text, text); err == nil || !strings.Contains(err.Error(), "x=") {
+			t.Errorf("%q gives %s and the error %v", text, got, err)
+		}
+	}
+}

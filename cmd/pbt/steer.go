@@ -22,6 +22,7 @@ import (
 
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/api"
+	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
 )
@@ -63,17 +64,10 @@ func steering() []*cobra.Command {
 			}, fromFlag),
 		steerCommand("pin DIR SEGMENT", "Keep a segment's checkpoint, whatever keep: says", "pin runs/digits-1 212", 1, 1, withSegment(api.VerbPin)),
 		steerCommand("unpin DIR SEGMENT", "Keep a segment's checkpoint by the rules again", "unpin runs/digits-1 212", 1, 1, withSegment(api.VerbUnpin)),
-		steerCommand("change DIR PATH=VALUE…", "Change settings of a running run, such as its slots, budget, exploit or explore", "change runs/digits-1 trainer.slots=4 exploit=ttest", 1, -1,
+		steerCommand("change DIR PATH=VALUE…", "Change settings of a running run, such as its slots, budget, exploit or explore", "change runs/digits-1 trainer.slots=4 'exploit={truncation: 0.3}'", 1, -1,
 			func(c *api.Command, args []string) error {
-				c.Verb, c.Set = api.VerbChange, map[string]json.RawMessage{}
-				for _, arg := range args {
-					path, value, ok := strings.Cut(arg, "=")
-					if !ok || path == "" {
-						return fmt.Errorf("%q: want PATH=VALUE", arg)
-					}
-					c.Set[path] = asJSONValue(value)
-				}
-				return nil
+				c.Verb = api.VerbChange
+				return parseSettings(c, args)
 			}),
 	}
 }
@@ -149,29 +143,43 @@ func parseSegment(c *api.Command, text string) (err error) {
 	return nil
 }
 
-// parseHypers reads NAME=VALUE. A value that is no JSON is a text.
+// parseHypers reads NAME=VALUE. The value is YAML, as in the experiment file.
 func parseHypers(h *pbt.Hypers, args []string) error {
 	for _, arg := range args {
 		name, value, ok := strings.Cut(arg, "=")
+		name = strings.TrimSpace(name)
 		if !ok || name == "" {
 			return fmt.Errorf("%q: want NAME=VALUE, such as lr=0.01", arg)
 		}
+		text, err := config.JSONValue(arg, value)
+		if err != nil {
+			return err
+		}
 		var v pbt.Value
-		if err := v.UnmarshalJSON(asJSONValue(value)); err != nil || v.Kind() == 0 {
-			return fmt.Errorf("%s: %q is no value of a hyperparameter", name, value)
+		if err := v.UnmarshalJSON(text); err != nil || v.Kind() == 0 {
+			return fmt.Errorf("%s: %q is not a value of a hyperparameter: want a number, a text, true or false", name, value)
 		}
 		*h = h.With(name, v)
 	}
 	return nil
 }
 
-// asJSONValue is a value as JSON: as it is, if it is some, else as a text.
-func asJSONValue(value string) json.RawMessage {
-	if json.Valid([]byte(value)) {
-		return json.RawMessage(value)
+// parseSettings reads PATH=VALUE. The value is YAML, as for --set.
+func parseSettings(c *api.Command, args []string) error {
+	c.Set = map[string]json.RawMessage{}
+	for _, arg := range args {
+		path, value, ok := strings.Cut(arg, "=")
+		path = strings.TrimSpace(path)
+		if !ok || path == "" {
+			return fmt.Errorf("%q: want PATH=VALUE, such as budget.steps=8000", arg)
+		}
+		text, err := config.JSONValue(arg, value)
+		if err != nil {
+			return err
+		}
+		c.Set[path] = text
 	}
-	text, _ := json.Marshal(value) // a string always marshals
-	return text
+	return nil
 }
 
 // askRun asks the process that trains a run.
