@@ -45,16 +45,33 @@ func parseLink(text []byte) (l link, err error) {
 	return l, err
 }
 
+// sealOf reads a row's seal. What is no seal is one that no row has.
+func sealOf(text []byte) link {
+	l, err := parseLink(text)
+	if err != nil {
+		return link{}
+	}
+	return l
+}
+
+// ReadVerified is Read from the first row on, with every seal recomputed. altered is nil
+// for the rows that are as they were appended; from the first one on that is not, or that
+// follows another one than it did, it names that row and is [ErrAltered].
+func (j *Journal) ReadVerified(fn func(r Row, altered error) error) error {
+	check := sealer{}
+	var altered error
+	return j.read(0, true, func(r Row, have link) error {
+		if altered == nil && check.seal(&r) != have {
+			altered = fmt.Errorf("%w: row %d (%s), or the one before it, is not as it was written", ErrAltered, r.Seq, r.Kind)
+		}
+		return fn(r, altered)
+	})
+}
+
 // Verify recomputes the seal of every row and compares. The error names the first
 // row that is not what was appended, or that follows another one than it did.
 func (j *Journal) Verify() error {
-	check := sealer{}
-	err := j.reader.eachSeal(func(r *Row, have link) error {
-		if check.seal(r) != have {
-			return fmt.Errorf("row %d (%s), or the one before it, is not as it was written", r.Seq, r.Kind)
-		}
-		return nil
-	})
+	err := j.ReadVerified(func(_ Row, altered error) error { return altered })
 	if err != nil {
 		return fmt.Errorf("verify journal %s: %w", j.path, err)
 	}
@@ -73,46 +90,6 @@ func (j *Journal) SealAt(seq int64) (string, error) {
 		return "", nil
 	}
 	return string(l.appendHex(nil)), nil
-}
-
-// sealRows is how many rows eachSeal reads without letting go of the connection.
-const sealRows = 4096
-
-// eachSeal calls fn with every row and its seal, in order.
-func (r *reader) eachSeal(fn func(*Row, link) error) error {
-	after, more := int64(0), true
-	for more {
-		var err error
-		if after, more, err = r.someSeals(after, fn); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r *reader) someSeals(after int64, fn func(*Row, link) error) (last int64, more bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.conn == nil {
-		return after, false, errClosed
-	}
-	defer r.sealed.reset()
-	r.sealed.bindInt(1, after)
-	for range sealRows {
-		if more, err = r.sealed.step(); err != nil || !more {
-			return after, false, err
-		}
-		row := r.row(r.sealed)
-		have, err := parseLink(r.sealed.text(6))
-		if err == nil {
-			err = fn(&row, have)
-		}
-		if err != nil {
-			return after, false, err
-		}
-		after = row.Seq
-	}
-	return after, true, nil
 }
 
 // linkAt is the seal of a row, zero before the first one and after the last.

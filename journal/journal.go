@@ -41,8 +41,9 @@ const maxBodyBytes = 16 << 20
 
 // Journal is an open journal. Its methods may be called from any goroutine.
 type Journal struct {
-	path   string
-	reader *reader
+	path     string
+	reader   *reader
+	accepted []string // what pbt did not make in the file, and the owner has accepted
 
 	mu     sync.Mutex // guards what follows, and is held while a batch is made durable
 	writer *writer    // nil: read-only or closed
@@ -150,17 +151,25 @@ func (r *Row) check() error {
 // no transaction is open while fn runs: a slow fn does not make the write-ahead
 // log grow, and fn may use the journal.
 func (j *Journal) Read(after int64, fn func(Row) error) error {
+	return j.read(after, false, func(r Row, _ link) error { return fn(r) })
+}
+
+func (j *Journal) read(after int64, sealed bool, fn func(Row, link) error) error {
 	c := chunks.Get().(*chunk)
 	defer c.release()
 	for {
-		if err := j.reader.fetch(after, c); err != nil {
+		if err := j.reader.fetch(after, sealed, c); err != nil {
 			return fmt.Errorf("read journal %s after row %d: %w%s", j.path, after, err, advice(err))
 		}
 		if len(c.rows) == 0 {
 			return nil
 		}
-		for _, row := range c.rows {
-			if err := fn(row); err != nil {
+		for i, row := range c.rows {
+			var seal link
+			if sealed {
+				seal = c.seals[i]
+			}
+			if err := fn(row, seal); err != nil {
 				return err
 			}
 		}

@@ -65,13 +65,20 @@ func syncDir(dir string) error {
 // Open opens a journal for its owner, to read and to append. A journal of an
 // older version is brought up to date, one of a newer version is refused.
 // Hold the run's [Lock] before: two appenders would refuse each other's rows.
-func Open(path string) (*Journal, error) { return current.open(path) }
+//
+// A journal whose file holds triggers, views or tables that pbt did not make is refused
+// with [ErrAltered]: they could change what is recorded.
+func Open(path string) (*Journal, error) { return current.open(path, false) }
 
-func (s schema) open(path string) (*Journal, error) {
+// OpenAltered is Open for an owner who accepts such a journal: it drops the triggers,
+// views and indexes that pbt did not make, and leaves the tables. Accepted names them.
+func OpenAltered(path string) (*Journal, error) { return current.open(path, true) }
+
+func (s schema) open(path string, accept bool) (*Journal, error) {
 	if err := checkPath(path, maxPath); err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	w, err := s.openWriter(path)
+	w, err := s.openWriter(path, accept)
 	if err != nil {
 		return nil, fmt.Errorf("open journal %s: %w%s", path, err, advice(err))
 	}
@@ -79,7 +86,7 @@ func (s schema) open(path string) (*Journal, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open journal %s: %w%s", path, err, advice(err)), w.close())
 	}
-	j := &Journal{path: path, reader: r, writer: w}
+	j := &Journal{path: path, reader: r, writer: w, accepted: w.accepted}
 	j.last, err = j.Last()
 	if err == nil {
 		w.seals.last, err = r.linkAt(j.last)

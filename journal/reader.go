@@ -17,6 +17,7 @@ const (
 
 type chunk struct {
 	rows   []Row
+	seals  []link // of the rows, if they were asked for
 	bodies []byte // backs the rows' bodies
 }
 
@@ -120,26 +121,33 @@ func (r *reader) prepare(s schema) error {
 }
 
 // fetch fills a chunk with the rows after a position.
-func (r *reader) fetch(after int64, into *chunk) error {
-	into.rows, into.bodies = into.rows[:0], into.bodies[:0]
+func (r *reader) fetch(after int64, sealed bool, into *chunk) error {
+	into.rows, into.seals, into.bodies = into.rows[:0], into.seals[:0], into.bodies[:0]
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.conn == nil {
 		return errClosed
 	}
-	defer r.rows.reset()
-	r.rows.bindInt(1, max(after, 0))
+	rows := r.rows
+	if sealed {
+		rows = r.sealed
+	}
+	defer rows.reset()
+	rows.bindInt(1, max(after, 0))
 	for want := max(after, 0) + 1; ; want++ {
-		more, err := r.rows.step()
+		more, err := rows.step()
 		if err != nil || !more {
 			return err
 		}
-		row := r.row(r.rows)
+		row := r.row(rows)
 		if row.Seq != want {
 			return fmt.Errorf("row %d is missing, the next is %d: %w", want, row.Seq, errDamaged)
 		}
 		if !into.fits(row.Body) {
 			return nil
+		}
+		if sealed {
+			into.seals = append(into.seals, sealOf(rows.text(6)))
 		}
 		into.add(row)
 	}

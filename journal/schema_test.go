@@ -23,7 +23,7 @@ func TestANewerJournalIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	j.Close()
-	newer, err := later.open(j.path)
+	newer, err := later.open(j.path, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestAnOlderJournalIsBroughtUpToDate(t *testing.T) {
 	r.close()
 
 	for range 2 { // the second time there is nothing to do
-		j, err = later.open(j.path)
+		j, err = later.open(j.path, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestAnOlderJournalIsBroughtUpToDate(t *testing.T) {
 	// One that had it open goes on.
 	sameRows(t, readAll(t, beside, 0), rows[:3])
 
-	j, err = later.open(j.path)
+	j, err = later.open(j.path, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestAnUpgradeThatFailsChangesNothing(t *testing.T) {
 	j.Close()
 	broken := later
 	broken.steps = append(slices.Clone(later.steps), "INSERT INTO nowhere VALUES (1)")
-	_, err = broken.open(j.path)
+	_, err = broken.open(j.path, false)
 	refused(t, err, "from version 3 to 4", "nowhere")
 	j, err = Open(j.path)
 	if err != nil {

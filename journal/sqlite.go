@@ -36,6 +36,7 @@ const (
 	readWriteCreate
 	readOnly  // takes part in locking
 	immutable // does not: nobody changes the file
+	inMemory  // no file: the path is empty
 )
 
 // conn is one connection, used by one goroutine at a time.
@@ -59,6 +60,9 @@ func openConn(path string, mode openMode) (*conn, error) {
 		flags |= sqlite3.SQLITE_OPEN_READWRITE | sqlite3.SQLITE_OPEN_CREATE
 	case readOnly:
 		flags |= sqlite3.SQLITE_OPEN_READONLY
+	case inMemory:
+		flags |= sqlite3.SQLITE_OPEN_READWRITE | sqlite3.SQLITE_OPEN_MEMORY
+		name = ":memory:"
 	case immutable:
 		flags |= sqlite3.SQLITE_OPEN_READONLY | sqlite3.SQLITE_OPEN_URI
 		name = (&url.URL{Scheme: "file", Path: name, RawQuery: "immutable=1"}).String()

@@ -34,9 +34,11 @@ type writer struct {
 	lazy   bool   // synchronous is NORMAL at the moment
 	seals  sealer // continues from the newest durable row
 	hex    []byte
+
+	accepted []string // what pbt did not make in the file
 }
 
-func (s schema) openWriter(path string) (*writer, error) {
+func (s schema) openWriter(path string, accept bool) (*writer, error) {
 	if err := mustExist(path); err != nil {
 		return nil, err
 	}
@@ -45,15 +47,18 @@ func (s schema) openWriter(path string) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{conn: c}
-	if err := w.prepare(s); err != nil {
+	if err := w.prepare(s, accept); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
 }
 
-func (w *writer) prepare(s schema) error {
+func (w *writer) prepare(s schema, accept bool) error {
 	version, err := s.identify(w.conn)
 	if err != nil {
+		return err
+	}
+	if w.accepted, err = s.refuseForeign(w.conn, version, accept); err != nil {
 		return err
 	}
 	// journal_mode is kept in the file, but a copy made with other tools may
