@@ -70,21 +70,16 @@ func names(info fs.FileInfo) uint64 {
 // the hashes tell the rest: Verify. A file that was touched alone is ErrChanged here, and
 // in good order to Verify, if it has been hashed.
 func (s *Store) Unchanged(id string) error {
-	if err := CheckID(id); err != nil {
-		return explain("look at", id, err)
+	_, err := s.Expect(id, "")
+	return err
+}
+
+func (s *Store) lookUnchanged(id string, m *manifest, encoded []byte) error {
+	if m.Version == hashedVersion && !s.HashesLater(m.info(id, encoded).Bytes) {
+		return s.compareFiles(id, m)
 	}
-	m, encoded, err := s.readManifest(id)
-	switch {
-	case err != nil:
-	case m.Version == hashedVersion && !s.HashesLater(m.info(id, encoded).Bytes):
-		err = s.compareFiles(id, m)
-	default:
-		_, err = s.unchanged(id, m)
-	}
-	if err != nil {
-		return explain("look at", id, s.orMissing(id, err))
-	}
-	return nil
+	_, err := s.unchanged(id, m)
+	return err
 }
 
 // unchanged compares the files' stamps with the manifest, and returns them.

@@ -36,6 +36,10 @@ type Config struct {
 
 	Change *machine.Change // settings that a resumed run changes; nil for none
 
+	// AcceptAltered lets Open take a run whose journal or checkpoints are not as they were
+	// recorded. The journal then says so.
+	AcceptAltered bool
+
 	Slots    int                      // trainers at a time
 	NewSlot  func(n int) trainer.Slot // makes the n-th place to train in, from 1
 	Observe  func(View)               // sees every batch of events once it is recorded; may be nil
@@ -90,6 +94,9 @@ type Engine struct {
 	seq     int64  // of the newest row in the journal
 	sweeper *sweeper
 	hasher  *checkpoint.Hasher
+	trust   trust
+
+	accepted []machine.Accepted // what was found altered on opening
 
 	inbox     chan message
 	stuck     chan *slot
@@ -249,10 +256,14 @@ func (e *Engine) start() error {
 
 func (e *Engine) open() error {
 	var err error
-	if e.journal, err = journal.Open(e.path(JournalFile)); err != nil {
+	if e.journal, err = e.openJournal(); err != nil {
 		return err
 	}
-	e.machine, e.seq, err = Fold(e.journal, e.config.SpecOf)
+	var altered error
+	e.machine, e.seq, altered, err = foldVerified(e.journal, e.config.SpecOf)
+	if err == nil || altered != nil {
+		err = errors.Join(e.distrust(altered), err)
+	}
 	if err != nil {
 		return err
 	}
@@ -260,6 +271,9 @@ func (e *Engine) open() error {
 		return fmt.Errorf("%s: the run has not begun, no event is recorded: start it with `pbt run FILE --dir %s`", e.config.Dir, safe.Path(e.config.Dir))
 	}
 	if err := e.openStore(); err != nil {
+		return err
+	}
+	if err := e.checkNeeded(); err != nil {
 		return err
 	}
 	over, err := e.isOver()
@@ -288,7 +302,7 @@ func (e *Engine) isOver() (over bool, err error) {
 // begin hands the first inputs of a sitting to the machine.
 func (e *Engine) begin(first ...machine.Input) error {
 	host, _ := os.Hostname()
-	for _, in := range append(first, machine.Open{Host: host, PID: os.Getpid(), Version: e.config.Version, Machine: hardware.Describe(), Change: e.config.Change}) {
+	for _, in := range append(first, machine.Open{Host: host, PID: os.Getpid(), Version: e.config.Version, Machine: hardware.Describe(), Change: e.config.Change, Accepted: e.accepted}) {
 		if a := e.handle(in); a.Refused != nil {
 			return a.Refused
 		}

@@ -27,8 +27,27 @@ type pending struct {
 // Reading and decoding are half of the work, and go ahead on a processor of
 // their own.
 func Fold(j *journal.Journal, specOf machine.SpecFunc) (m *machine.Machine, last int64, err error) {
+	return fold(func(fn func(journal.Row) error) error { return j.Read(0, fn) }, specOf)
+}
+
+// foldVerified is Fold that recomputes the journal's seals on the way. altered names the
+// first row that is not as it was written.
+func foldVerified(j *journal.Journal, specOf machine.SpecFunc) (m *machine.Machine, last int64, altered, err error) {
+	m, last, err = fold(func(fn func(journal.Row) error) error {
+		return j.ReadVerified(func(r journal.Row, why error) error {
+			altered = why
+			return fn(r)
+		})
+	}, specOf)
+	return m, last, altered, err
+}
+
+// rowsOf calls a function with every row of a journal.
+type rowsOf func(func(journal.Row) error) error
+
+func fold(read rowsOf, specOf machine.SpecFunc) (m *machine.Machine, last int64, err error) {
 	ahead, stop := make(chan pending, foldAhead), make(chan struct{})
-	go readAhead(j, specOf, ahead, stop)
+	go readAhead(read, specOf, ahead, stop)
 	defer func() {
 		close(stop)
 		for range ahead { // until the reader has let go of the journal
@@ -53,7 +72,7 @@ func Fold(j *journal.Journal, specOf machine.SpecFunc) (m *machine.Machine, last
 var errUnwanted = errors.New("no more events are wanted")
 
 // readAhead reads and decodes a journal, batch by batch.
-func readAhead(j *journal.Journal, specOf machine.SpecFunc, out chan<- pending, stop <-chan struct{}) {
+func readAhead(read rowsOf, specOf machine.SpecFunc, out chan<- pending, stop <-chan struct{}) {
 	defer close(out)
 	var p pending
 	pass := func() error {
@@ -65,7 +84,7 @@ func readAhead(j *journal.Journal, specOf machine.SpecFunc, out chan<- pending, 
 			return errUnwanted
 		}
 	}
-	p.err = j.Read(0, func(r journal.Row) (err error) {
+	p.err = read(func(r journal.Row) (err error) {
 		if p.machine == nil {
 			if p.machine, err = firstEvent(r, specOf); err != nil {
 				return fmt.Errorf("event %d: %w", r.Seq, err)

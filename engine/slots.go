@@ -128,20 +128,21 @@ func (e *Engine) discardSpare(s *slot) error {
 
 func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error) {
 	t := j.task
-	spared := false
+	spared, loaded := false, ""
 	work := trainer.Job{
 		Segment: trainer.Segment{Member: t.Member, ID: t.Segment, From: t.From, Steps: t.Steps, Hypers: t.Hypers, Seed: t.Seed},
 		Lease:   t.Lease, Parent: t.Parent, Save: staged, Name: t.Save, WeightSeed: t.WeightSeed,
 		Varies: j.varies, Stop: j.stop, Grace: e.config.Grace, Progress: e.config.Progress,
 	}
 	if e.lazy.Load() {
-		work.Wanted = func(r trainer.Result) bool { spared = !e.wanted(s, j, &r); return !spared }
+		work.Wanted = func(r trainer.Result) bool { spared = !e.wanted(s, j, &r, loaded); return !spared }
 	}
 	if t.Load != "" {
 		if !e.store.Has(t.Load) {
 			return machine.Report{}, fmt.Errorf("the checkpoint of segment %d, which this one begins with, is missing: there is no %s, and pbt has not deleted it; put it back from a copy, or the member is repaired once no attempt is left", t.Parent, e.store.Path(t.Load))
 		}
-		if err := e.unchanged(t.Load); err != nil {
+		var err error
+		if loaded, err = e.checkLoad(t); err != nil {
 			return machine.Report{}, err
 		}
 		work.Load = e.store.Path(t.Load)
@@ -157,6 +158,7 @@ func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error
 		return machine.Report{}, errors.New("the trainer has not saved, and was to")
 	}
 	report := reportOf(t, &res)
+	report.Loaded = loaded
 	start := time.Now()
 	info, err := e.store.Publish(staged, t.Save)
 	if err != nil {
@@ -178,24 +180,15 @@ func reportOf(t *machine.Task, res *trainer.Result) machine.Report {
 	}
 }
 
-// unchanged looks whether a checkpoint is still what was reported, before anybody
-// loads it. Where the clock of the files cannot tell, their hashes must.
-func (e *Engine) unchanged(id string) error {
-	err := e.store.Unchanged(id)
-	if errors.Is(err, checkpoint.ErrChanged) {
-		return e.store.Verify(id)
-	}
-	return err
-}
-
 // wanted asks the loop whether a segment must be saved. If not, the loop has recorded
 // it when it answers.
-func (e *Engine) wanted(s *slot, j job, res *trainer.Result) bool {
+func (e *Engine) wanted(s *slot, j job, res *trainer.Result, loaded string) bool {
 	t := j.task
 	q := &inquiry{
 		machine.Scored{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: pbt.Score(res.Score)},
 		reportOf(t, res), make(chan bool, 1),
 	}
+	q.report.Loaded = loaded
 	e.inbox <- message{from: s, scored: q}
 	select {
 	case save := <-q.save:

@@ -21,6 +21,7 @@ type History struct {
 	Best     int64 // segment of the best finished outcome, 0 for none
 	Failures []Failure
 	Reason   string // why the run ended or paused; "" while it goes on
+	Altered  error  // the first row that is not as it was written; nil for none
 
 	decisions []*machine.Decided // by segment
 	outcomes  []*machine.Finished
@@ -35,7 +36,8 @@ type Failure struct {
 // Read reads a journal. The experiment's spec tells which scores are better.
 func Read(j *journal.Journal, specOf machine.SpecFunc) (*History, error) {
 	h := &History{}
-	err := j.Read(0, func(r journal.Row) error {
+	err := j.ReadVerified(func(r journal.Row, altered error) error {
+		h.Altered = altered
 		body, err := machine.Decode(machine.Kind(r.Kind), r.Body)
 		if err == nil {
 			err = h.add(r.At, body, specOf)

@@ -37,6 +37,7 @@ func (m *Machine) Apply(e Event) error {
 		return nil
 	case *Opened:
 		m.applyOpened(before, e.At)
+		m.accept(b.Accepted)
 	case *SpecChanged:
 		return m.applySpec(b)
 	case *Decided:

@@ -80,6 +80,10 @@ func (e *Finished) appendJSON(b []byte) ([]byte, error) {
 		b = pbt.Text(e.Checkpoint.Digest).AppendJSON(b)
 	}
 	b = append(b, '}')
+	if e.Loaded != "" {
+		b = append(b, `,"loaded":`...)
+		b = pbt.Text(e.Loaded).AppendJSON(b)
+	}
 	return e.Times.appendJSON(b), nil
 }
 

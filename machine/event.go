@@ -70,6 +70,16 @@ type Opened struct {
 	PID     int    `json:"pid"`
 	Version string `json:"version"`
 	Machine string `json:"machine,omitempty"` // what it is, for people; journals before 2026-11-30 have none
+
+	Accepted []Accepted `json:"accepted,omitempty"` // what was found altered, and the user accepted
+}
+
+// Accepted is something that was found altered when a run was resumed, and that the user
+// accepted. For a checkpoint, Digest is the one it has now: the run goes on with it.
+type Accepted struct {
+	What    string `json:"what"`
+	Segment int64  `json:"segment,omitempty"` // whose checkpoint it is
+	Digest  string `json:"digest,omitempty"`
 }
 
 // SpecChanged is a resume with changed settings; only those that alter no
@@ -125,6 +135,7 @@ type Finished struct {
 	Step       int64      `json:"step"`  // in the weights' ancestry
 	Spent      int64      `json:"spent"` // by the member
 	Checkpoint Checkpoint `json:"checkpoint"`
+	Loaded     string     `json:"loaded,omitempty"` // first LoadedDigits of the digest, as found on disk, of the checkpoint it started from
 	Times      Times      `json:"times"`
 }
 

@@ -21,6 +21,8 @@ type Open struct {
 	Version string
 	Machine string  // what it runs on, for people
 	Change  *Change // settings to change at the same time; nil for none
+
+	Accepted []Accepted // what was found altered, and the user accepts
 }
 
 // Change replaces the settings that may change between two sittings.
@@ -56,6 +58,7 @@ type Report struct {
 	Samples    []float64
 	Metrics    Metrics
 	Checkpoint Checkpoint
+	Loaded     string // the digest of the checkpoint it started from, as found on disk; "" if none was looked at
 	Times      Times
 }
 
@@ -101,6 +104,7 @@ type Task struct {
 	Member     int
 	Turn       int64
 	Parent     int64  // segment whose weights it starts from; 0: fresh weights
+	LoadDigest string // of that checkpoint, as the journal has it; "" if it has none
 	Load       string // that segment's checkpoint; "" for fresh weights, and for those only this worker holds in memory
 	Save       string // the name to publish its own checkpoint under
 	From       int64  // steps the weights have behind them

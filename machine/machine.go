@@ -259,7 +259,7 @@ func (m *Machine) open(now int64, in Open) error {
 		return errors.New("the run has not started")
 	}
 	if in.Change == nil {
-		m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version, Machine: in.Machine})
+		m.emit(now, opened(in))
 		m.rollBackAll(now, whyProcessGone)
 		return nil
 	}
@@ -267,7 +267,7 @@ func (m *Machine) open(now int64, in Open) error {
 	if err := m.checkChange(&c.Spec); err != nil {
 		return err
 	}
-	m.emit(now, &Opened{Host: in.Host, PID: in.PID, Version: in.Version, Machine: in.Machine})
+	m.emit(now, opened(in))
 	m.rollBackAll(now, whyProcessGone)
 	m.emit(now, &SpecChanged{Experiment: c.Experiment, Changed: c.Paths, spec: &c.Spec})
 	return nil
@@ -300,7 +300,8 @@ func (m *Machine) task(i int) *Task {
 		Save: CheckpointName(p.segment, mem.lease.id),
 	}
 	if p.parent != 0 {
-		t.Load = m.keep.name(p.parent)
+		c, _ := m.Checkpoint(p.parent)
+		t.Load, t.LoadDigest = c.ID, c.Digest
 	}
 	return t
 }
@@ -343,7 +344,8 @@ func (m *Machine) report(now int64, r Report) error {
 	other, holdsOther := m.heldBy(worker)
 	m.emit(now, &Finished{
 		Segment: mem.plan.segment, Member: r.Member, Lease: r.Lease, Score: r.Score, Samples: r.Samples, Metrics: r.Metrics,
-		Step: mem.plan.from + mem.plan.steps, Spent: mem.spent + mem.plan.steps, Checkpoint: r.Checkpoint, Times: r.Times,
+		Step: mem.plan.from + mem.plan.steps, Spent: mem.spent + mem.plan.steps, Checkpoint: r.Checkpoint,
+		Loaded: r.Loaded[:min(len(r.Loaded), LoadedDigits)], Times: r.Times,
 	})
 	if holdsOther && other != r.Member && m.members[other].state == StateWaiting {
 		m.rollBack(now, other, fmt.Sprintf("worker %s holds the weights of member %d now", worker, r.Member))

@@ -6,6 +6,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
@@ -19,8 +20,16 @@ type Report struct {
 	Events      int64       `json:"events"`
 	Decisions   int64       `json:"decisions"`  // decided again
 	Mismatches  int64       `json:"mismatches"` // of these, decided otherwise
+	Loads       Loads       `json:"loads"`
 	Checkpoints Checkpoints `json:"checkpoints"`
 	First       string      `json:"first,omitempty"` // the first difference, in words
+}
+
+// Loads counts the outcomes that name the checkpoint they were trained from, as it was on
+// disk when it was handed out. It may have been deleted since.
+type Loads struct {
+	Checked int64 `json:"checked"`
+	Altered int64 `json:"altered"` // of these, another one than the journal recorded
 }
 
 // Checkpoints counts those that must be there.
@@ -45,11 +54,17 @@ var errStop = errors.New("stop")
 // can be read and does not agree is in the report.
 func Run(j *journal.Journal, store *checkpoint.Store, specOf machine.SpecFunc) (*Report, error) {
 	v := &verifier{report: &Report{OK: true}, specOf: specOf, donors: map[int64]*machine.DonorRecord{}}
-	if err := j.Verify(); err != nil {
-		v.report.differ("the journal was altered: %v", err)
+	if strange, err := j.Foreign(); err != nil || len(strange) > 0 {
+		v.report.differ("%v: it holds %s, which pbt did not make (%v)", journal.ErrAltered, strings.Join(strange, ", "), err)
 	}
 	_ = j.Read(0, v.note) // what cannot be read shows below
-	if err := j.Read(0, v.event); err != nil && !errors.Is(err, errStop) {
+	err := j.ReadVerified(func(r journal.Row, altered error) error {
+		if altered != nil {
+			v.report.differ("%v", altered)
+		}
+		return v.event(r)
+	})
+	if err != nil && !errors.Is(err, errStop) {
 		v.report.differ("the journal cannot be read further: %v", err)
 	}
 	if v.machine == nil && v.report.OK {
@@ -60,12 +75,12 @@ func Run(j *journal.Journal, store *checkpoint.Store, specOf machine.SpecFunc) (
 }
 
 type verifier struct {
-	report   *Report
-	specOf   machine.SpecFunc
-	machine  *machine.Machine
-	turns    []int64                        // by member: how many segments were planned for it
-	outcomes []machine.Checkpoint           // by segment
-	donors   map[int64]*machine.DonorRecord // by segment that somebody wished to copy: its outcome, once it is read
+	report  *Report
+	specOf  machine.SpecFunc
+	machine *machine.Machine
+	turns   []int64                        // by member: how many segments were planned for it
+	parents []int64                        // by member: the segment whose weights its plan starts from
+	donors  map[int64]*machine.DonorRecord // by segment that somebody wished to copy: its outcome, once it is read
 }
 
 func (v *verifier) event(r journal.Row) error {
@@ -83,6 +98,7 @@ func (v *verifier) event(r journal.Row) error {
 		if d, ok := body.(*machine.Decided); ok {
 			v.decided(r.Seq, d)
 		}
+		v.trusted(r.Seq, body)
 		if err = v.orderly(body); err == nil {
 			err = v.machine.Apply(machine.Event{At: r.At, Body: body})
 		}
@@ -117,8 +133,9 @@ func (v *verifier) decided(seq int64, e *machine.Decided) {
 		return // Apply says so
 	}
 	for len(v.turns) < v.machine.Members() {
-		v.turns = append(v.turns, 0)
+		v.turns, v.parents = append(v.turns, 0), append(v.parents, 0)
 	}
+	v.parents[e.Member] = e.Parent
 	again, err := v.again(e)
 	why := ""
 	if err != nil {
@@ -194,16 +211,32 @@ func (v *verifier) planned(e *machine.Decided) string {
 }
 
 func (v *verifier) finished(f *machine.Finished) {
-	for int64(len(v.outcomes)) < f.Segment {
-		v.outcomes = append(v.outcomes, machine.Checkpoint{})
-	}
-	if f.Segment >= 1 {
-		v.outcomes[f.Segment-1] = f.Checkpoint
-	}
 	if _, wished := v.donors[f.Segment]; wished {
 		r, _ := v.machine.Record(f.Member)
 		v.donors[f.Segment] = &machine.DonorRecord{
 			Member: f.Member, Segment: r.Segment, Score: r.Score, Samples: r.Samples, Step: r.Step, Hypers: r.Hypers,
+		}
+	}
+}
+
+// trusted keeps account of what was handed out, and of what a session accepted as altered.
+func (v *verifier) trusted(seq int64, body machine.Body) {
+	switch e := body.(type) {
+	case *machine.Opened:
+		for _, a := range e.Accepted {
+			v.report.differ("event %d: the run was resumed though it was altered: %s", seq, a.What)
+		}
+	case *machine.Finished:
+		if e.Loaded == "" || e.Member < 0 || e.Member >= len(v.parents) {
+			return
+		}
+		v.report.Loads.Checked++
+		parent := v.parents[e.Member]
+		want, kept := v.machine.Checkpoint(parent)
+		if !kept || want.Digest != "" && !strings.HasPrefix(want.Digest, e.Loaded) {
+			v.report.Loads.Altered++
+			v.report.differ("event %d: segment %d was trained from another checkpoint than the one that segment %d recorded (digest %s…, not %.*s…)",
+				seq, e.Segment, parent, e.Loaded, machine.LoadedDigits, want.Digest)
 		}
 	}
 }
@@ -214,26 +247,23 @@ func (v *verifier) checkpoints(store *checkpoint.Store) {
 	if v.machine == nil {
 		return
 	}
-	for i, want := range v.outcomes {
-		name, kept := v.machine.NeedsCheckpoint(int64(i) + 1)
-		if !kept || name == "" {
+	for segment := int64(1); segment <= v.machine.Segments(); segment++ {
+		want, kept := v.machine.Checkpoint(segment)
+		if !kept || want.ID == "" {
 			continue
 		}
 		v.report.Checkpoints.Checked++
-		found, err := store.Examine(name)
-		if err == nil && want.Digest != "" && found.Digest != want.Digest {
-			err = fmt.Errorf("its manifest is another one than the journal recorded (digest %s, not %s)", found.Digest, want.Digest)
-		}
+		found, err := store.ExamineExpected(want.ID, want.Digest)
 		switch {
 		case err == nil && !found.Hashed:
 			v.report.Checkpoints.Unhashed++
 		case err == nil:
 		case errors.Is(err, checkpoint.ErrMissing):
 			v.report.Checkpoints.Missing++
-			v.report.differ("checkpoint %s of segment %d is missing", name, i+1)
+			v.report.differ("checkpoint %s of segment %d is missing", want.ID, segment)
 		default:
 			v.report.Checkpoints.Corrupt++
-			v.report.differ("checkpoint %s of segment %d: %v", name, i+1, err)
+			v.report.differ("checkpoint %s of segment %d: %v", want.ID, segment, err)
 		}
 	}
 }

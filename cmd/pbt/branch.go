@@ -67,6 +67,9 @@ func planBranch(dir, segment string, options []config.Option) (*branching, error
 	if err != nil {
 		return nil, err
 	}
+	if h.Altered != nil {
+		return nil, fmt.Errorf("%s: %w: a branch would rest on what it holds; restore it from a copy (pbt verify %s checks all of it)", dir, h.Altered, safe.Path(dir))
+	}
 	var c api.Command
 	if segment != bestSegment {
 		if err := parseSegment(&c, segment); err != nil {

@@ -38,9 +38,11 @@ type runFlags struct {
 	asJSON  bool
 	quiet   bool
 	verbose bool
-	web     runWebFlags
-	sinks   runSinks
-	view    runView
+
+	acceptAltered bool // of resume
+	web           runWebFlags
+	sinks         runSinks
+	view          runView
 }
 
 func (f *runFlags) add(c *cobra.Command) {
@@ -336,7 +338,11 @@ func newResume() *cobra.Command {
 	c := &cobra.Command{
 		Use: "resume DIR", Short: "Go on with a run after a stop, a crash, or with a larger budget", Args: cobra.ExactArgs(1),
 		Long: `Go on with a run: after Ctrl-C, after a crash, or with a larger budget.
---set may change what alters no decision already made: the budget, retries, timeouts, what is kept, the trainer.`,
+--set may change what alters no decision already made: the budget, retries, timeouts, what is kept, the trainer.
+
+Before it trains, pbt checks that the journal and the checkpoints are as they were recorded. If they are not, it
+refuses, and names what differs. --accept-altered trains on regardless: decisions then rest on the altered data, the
+journal records that, and pbt verify reports the run as altered from then on.`,
 		Example: "  pbt resume runs/digits-1 --set budget.steps=8000",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.dir = args[0]
@@ -344,6 +350,7 @@ func newResume() *cobra.Command {
 		},
 	}
 	f.add(c)
+	c.Flags().BoolVar(&f.acceptAltered, "accept-altered", false, "train on though the journal or checkpoints were altered")
 	return c
 }
 
@@ -383,10 +390,12 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 			return err
 		}
 	}
+	c.AcceptAltered = f.acceptAltered
 	e, err := engine.Open(c)
 	if err != nil {
 		return err
 	}
+	warnAccepted(cmd.ErrOrStderr(), f.dir, e.Accepted())
 	if err := tellMissing(cmd.ErrOrStderr(), f.dir, e.Machine()); err != nil {
 		return errors.Join(err, e.Close())
 	}
@@ -395,6 +404,19 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 		return errors.Join(e.Close(), f.finish(cmd, e.Machine()))
 	}
 	return f.train(cmd, e, show)
+}
+
+// warnAccepted says what --accept-altered has accepted, and what that means.
+func warnAccepted(w io.Writer, dir string, accepted []machine.Accepted) {
+	if len(accepted) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "pbt: WARNING: %s was altered. Every decision from now on rests on what it holds now:\n", clean(dir))
+	for _, a := range accepted {
+		fmt.Fprintf(w, "pbt:   %s\n", clean(a.What))
+	}
+	fmt.Fprintln(w, "pbt: A checkpoint of which files are damaged is not loaded: its member is repaired, as repair: says. The journal\n"+
+		"pbt: records that this was accepted, and pbt verify reports the run as altered from now on.")
 }
 
 // maxMissing bounds how many missing checkpoints are named.

@@ -127,3 +127,30 @@ func flip(name string) func(*testing.T, string) {
 		}
 	}
 }
+
+// grow adds a byte to a file of a checkpoint that is kept.
+func grow(name string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		f, err := os.OpenFile(filepath.Join(kept(t, dir)[0], name), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteString(" "); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// onJournal runs SQL on a run's journal.
+func onJournal(t *testing.T, dir, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "d", "journal.sqlite"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
+}
