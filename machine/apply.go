@@ -147,6 +147,9 @@ func (m *Machine) applyDecided(_ int64, b *Decided) error {
 	} else if d.Departs() && mem.plan.segment != 0 {
 		m.adopting = append(m.adopting, adoption{member: b.Member, departs: true})
 	}
+	if mem.plan.segment != 0 && !d.Departs() && m.pop.Founder(b.Member) && !b.Hypers.Equal(mem.plan.hypers) {
+		m.varied = true
+	}
 	if d.WasReady() {
 		mem.readyAt = mem.spent
 	}
@@ -319,6 +322,7 @@ func (m *Machine) applyFinished(at int64, b *Finished) error {
 	if b.Score.Finite() {
 		m.failing = 0
 	}
+	m.noteFounder(Outcome{b.Segment, b.Member, b.Score, b.Step, p.hypers, b.Checkpoint})
 	if b.Score.Finite() && b.Checkpoint.ID != "" { // what has no weights is nobody's best model
 		m.rankBest(Outcome{b.Segment, b.Member, b.Score, b.Step, p.hypers, b.Checkpoint})
 	}

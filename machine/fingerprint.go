@@ -32,6 +32,7 @@ func (m *Machine) Fingerprint() string {
 	for _, a := range m.adopting {
 		b = appendRecord(fmt.Appendf(b, "adopting member %d takes %t departs %t", a.member, a.takes, a.departs), a.record)
 	}
+	b = fmt.Appendf(b, "best founder segment %d varied %t\n", m.founder.Segment, m.varied)
 	for i := range m.members {
 		if !m.pop.Founder(i) {
 			b = fmt.Appendf(b, "member %d is not a founder\n", i)

@@ -37,6 +37,8 @@ type Machine struct {
 	keep     keeper
 	holders  map[string]int // by worker: the member whose weights only it has; looked up, never ranged over
 	best     []Outcome      // best first, at most spec.Keep.Best
+	founder  Outcome        // the best that a founder ever had; segment 0 before the first
+	varied   bool           // a founder's hyperparameters were changed: by hand, or by explore_always
 
 	phase    Phase
 	reason   string // of the pause or the end

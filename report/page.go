@@ -253,6 +253,9 @@ func (r *report) came() []fact {
 			list = append(list, fact{"Its checkpoint", b.Checkpoint})
 		}
 	}
+	if s.RandomSearch.Says != "" {
+		list = append(list, fact{"Random search", s.RandomSearch.Says})
+	}
 	return append(list,
 		fact{"Segments", fmt.Sprintf("%s finished, %s steps", thousands(n.Finished), thousands(s.Spent))}, fact{"Exploited", repaired},
 		fact{"Attempts", trouble}, fact{"Families", fmt.Sprintf("%s of %s initial members have living descendants", thousands(int64(r.tree.Roots)), thousands(int64(s.Population)))},

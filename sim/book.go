@@ -34,6 +34,7 @@ type book struct {
 	opening        []int // members that an opening barrier lets go, until each has gone
 	leaving        []int // members that are done for want of budget
 	adopting       []adoption
+	founder        int64 // the segment with the best score that a founder ever had; 0 before the first
 	changedExploit bool  // the exploit rule was changed
 	departing      []int // members that are founders no more, once all who decide together have decided
 	failing        int   // failures in a row that are the trainer's

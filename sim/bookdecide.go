@@ -283,6 +283,9 @@ func (b *book) finished(at int64, e *machine.Finished) {
 		Segment: e.Segment, Score: e.Score, Samples: pbt.LastSamples(past, e.Samples, e.Score), Step: e.Step, Hypers: s.hypers, Saved: s.saved(),
 	}
 	b.pop.Set(e.Member, s.record)
+	if b.isFounder(e.Member) && e.Score.Finite() && (b.founder == 0 || b.spec.Goal.Better(e.Score, b.segment(b.founder).outcome.Score)) {
+		b.founder = e.Segment
+	}
 	if e.Score.Finite() {
 		b.failing = 0
 		if s.saved() {

@@ -64,6 +64,9 @@ func (b *book) checkRun(m *machine.Machine) {
 			m.Spent(), m.Segments(), m.Running(), m.Waiting(), b.spent, len(b.segments), len(b.alive), b.count(machine.StateWaiting))
 	}
 	b.checkHand(m)
+	if inside := m.Inside(); inside.Segment != b.founder {
+		w.violate(LawFounders, "the best record of a founder is segment %d; by the book segment %d", inside.Segment, b.founder)
+	}
 	best, ok := m.Best()
 	if ok != (len(b.best) > 0) {
 		w.violate(LawOutcomeKept, "there is a best outcome: %t; by the book: %t", ok, len(b.best) > 0)

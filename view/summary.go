@@ -11,31 +11,32 @@ import (
 
 // Summary is a run in short.
 type Summary struct {
-	Name         string        `json:"name"`
-	Phase        machine.Phase `json:"phase"`
-	Reason       string        `json:"reason"`
-	Metric       string        `json:"metric"`
-	Goal         string        `json:"goal"`
-	Population   int           `json:"population"`
-	Slots        int           `json:"slots"`
-	Seed         string        `json:"seed"` // as text: it has 64 bits
-	SegmentSteps int64         `json:"segment_steps"`
-	Exploit      string        `json:"exploit"` // in words
-	Explore      string        `json:"explore"`
-	StartedAt    int64         `json:"started_at"` // Unix milliseconds
-	UpdatedAt    int64         `json:"updated_at"`
-	WorkedS      float64       `json:"worked_s"`
-	Budget       Budget        `json:"budget"`
-	Progress     float64       `json:"progress"` // 0 to 1
-	EtaS         *float64      `json:"eta_s"`
-	Spent        int64         `json:"spent"` // steps of all members together
-	Best         *Best         `json:"best"`
-	Counts       Counts        `json:"counts"`
-	Hypers       []HyperDef    `json:"hypers"`
-	Seq          int64         `json:"seq"`
-	Host         string        `json:"host"`
-	Version      string        `json:"version"`
-	Machine      string        `json:"machine"` // that trains it, or did last; empty in old journals
+	Name         string         `json:"name"`
+	Phase        machine.Phase  `json:"phase"`
+	Reason       string         `json:"reason"`
+	Metric       string         `json:"metric"`
+	Goal         string         `json:"goal"`
+	Population   int            `json:"population"`
+	Slots        int            `json:"slots"`
+	Seed         string         `json:"seed"` // as text: it has 64 bits
+	SegmentSteps int64          `json:"segment_steps"`
+	Exploit      string         `json:"exploit"` // in words
+	Explore      string         `json:"explore"`
+	StartedAt    int64          `json:"started_at"` // Unix milliseconds
+	UpdatedAt    int64          `json:"updated_at"`
+	WorkedS      float64        `json:"worked_s"`
+	Budget       Budget         `json:"budget"`
+	Progress     float64        `json:"progress"` // 0 to 1
+	EtaS         *float64       `json:"eta_s"`
+	Spent        int64          `json:"spent"` // steps of all members together
+	Best         *Best          `json:"best"`
+	RandomSearch machine.Inside `json:"random_search"` // inside the run: its members that have never copied
+	Counts       Counts         `json:"counts"`
+	Hypers       []HyperDef     `json:"hypers"`
+	Seq          int64          `json:"seq"`
+	Host         string         `json:"host"`
+	Version      string         `json:"version"`
+	Machine      string         `json:"machine"` // that trains it, or did last; empty in old journals
 }
 
 // Budget says when training ends; what sets no limit is left out.
@@ -85,8 +86,9 @@ func (r *Run) Summary() (Summary, bool) {
 		StartedAt: millis(r.startedAt), UpdatedAt: millis(r.m.LastEvent()), WorkedS: r.worked(),
 		Budget:   Budget{Steps: spec.Budget.Steps, TotalSteps: spec.Budget.Total, WallS: spec.Budget.Wall.Seconds(), Target: spec.Budget.Target},
 		Progress: r.progress(), EtaS: r.eta(now), Spent: r.m.Spent(),
-		Counts: Counts{n.Finished, n.Failed, n.Lost, n.Refused, n.Copies, n.Repairs, n.Restarts, n.RolledBack, n.Opens},
-		Hypers: r.hyperDefs(), Seq: r.seq, Host: r.host, Version: r.version, Machine: r.hardware,
+		Counts:       Counts{n.Finished, n.Failed, n.Lost, n.Refused, n.Copies, n.Repairs, n.Restarts, n.RolledBack, n.Opens},
+		RandomSearch: r.m.Inside(),
+		Hypers:       r.hyperDefs(), Seq: r.seq, Host: r.host, Version: r.version, Machine: r.hardware,
 	}
 	if len(r.best) > 0 {
 		best := r.bestView(r.best[0])

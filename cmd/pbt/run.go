@@ -311,7 +311,11 @@ func (f *runFlags) finish(cmd *cobra.Command, m *machine.Machine) error {
 	if n.Failed > 0 {
 		fmt.Fprintf(w, ", %s", plural.Of(n.Failed, "failed attempt"))
 	}
-	fmt.Fprint(w, ")\n\nits schedule\n")
+	fmt.Fprint(w, ")\n")
+	if says := m.Inside().Says; says != "" {
+		fmt.Fprintf(w, "%s\n", says)
+	}
+	fmt.Fprint(w, "\nits schedule\n")
 	chart(w, stages)
 	return suggest(w, f.dir, best.Segment)
 }

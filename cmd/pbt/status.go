@@ -14,21 +14,22 @@ import (
 
 // statusReport is what `pbt status --json` prints.
 type statusReport struct {
-	State    string               `json:"state"` // running, stopped, ending, finished, paused
-	Reason   string               `json:"reason,omitempty"`
-	Owner    *journal.Owner       `json:"owner,omitempty"` // the process that runs it
-	Members  []machine.MemberView `json:"members"`
-	Segments segmentCounts        `json:"segments"`
-	Exploits int64                `json:"exploits"`
-	Repairs  int64                `json:"repairs"`
-	Restarts int64                `json:"restarts"`
-	Lost     int64                `json:"lost"`    // attempts cut off without blame
-	Refused  int64                `json:"refused"` // reports on dead leases
-	Spent    int64                `json:"spent"`   // steps, all members together
-	WorkedS  float64              `json:"worked_s"`
-	Bytes    int64                `json:"checkpoint_bytes"`
-	Best     *bestRecord          `json:"best"`
-	Origin   *machine.Origin      `json:"origin,omitempty"` // of a branch
+	State        string               `json:"state"` // running, stopped, ending, finished, paused
+	Reason       string               `json:"reason,omitempty"`
+	Owner        *journal.Owner       `json:"owner,omitempty"` // the process that runs it
+	Members      []machine.MemberView `json:"members"`
+	Segments     segmentCounts        `json:"segments"`
+	Exploits     int64                `json:"exploits"`
+	Repairs      int64                `json:"repairs"`
+	Restarts     int64                `json:"restarts"`
+	Lost         int64                `json:"lost"`    // attempts cut off without blame
+	Refused      int64                `json:"refused"` // reports on dead leases
+	Spent        int64                `json:"spent"`   // steps, all members together
+	WorkedS      float64              `json:"worked_s"`
+	Bytes        int64                `json:"checkpoint_bytes"`
+	Best         *bestRecord          `json:"best"`
+	RandomSearch machine.Inside       `json:"random_search"`    // inside the run: its members that have never copied
+	Origin       *machine.Origin      `json:"origin,omitempty"` // of a branch
 }
 
 type segmentCounts struct {
@@ -89,6 +90,7 @@ func makeStatus(m *machine.Machine, owner journal.Owner, alive bool) statusRepor
 	if best, ok := m.Best(); ok {
 		s.Best = newBestRecord(best)
 	}
+	s.RandomSearch = m.Inside()
 	return s
 }
 
@@ -120,6 +122,9 @@ func (s *statusReport) print(w io.Writer) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	if s.RandomSearch.Says != "" {
+		fmt.Fprintf(w, "\n%s\n", s.RandomSearch.Says)
 	}
 	for _, m := range s.Members {
 		if m.Failures > 0 {

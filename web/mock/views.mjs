@@ -115,6 +115,7 @@ export function run(s) {
     eta_s: s.over || !progress ? null : (worked / progress) * (1 - progress),
     spent: s.spent,
     best: best(s),
+    random_search: { says: "" },
     counts: s.counts,
     hypers: s.hypers,
     seq: s.seq,

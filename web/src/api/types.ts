@@ -59,6 +59,8 @@ export interface Run {
   eta_s: number | null
   spent: number
   best: Best | null
+  /** The random search inside the run; `says` is empty where there is nothing to compare. */
+  random_search: { says: string }
   counts: Counts
   hypers: HyperDef[]
   seq: number

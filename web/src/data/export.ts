@@ -8,7 +8,12 @@ export function csv(header: readonly string[], rows: readonly (readonly Cell[])[
   const cell = (c: Cell): string => {
     if (c === null || c === undefined) return ""
     let s = String(c)
-    if (typeof c === "string" && /^[=+\-@\t\r\n＝＋－＠]/.test(s) && !/^[+-]?(\d+\.?\d*(e[+-]?\d+)?|\.\d+(e[+-]?\d+)?|Inf|Infinity)$/i.test(s)) s = `'${s}`
+    if (
+      typeof c === "string" &&
+      /^[=+\-@\t\r\n＝＋－＠]/.test(s) &&
+      !/^[+-]?(\d+\.?\d*(e[+-]?\d+)?|\.\d+(e[+-]?\d+)?|Inf|Infinity)$/i.test(s)
+    )
+      s = `'${s}`
     return /[",\n\r]/.test(s) ? `"${s.replace(/"/g, '""')}"` : s
   }
   return `${[header, ...rows].map(r => r.map(cell).join(",")).join("\r\n")}\r\n`

@@ -34,6 +34,7 @@ export function Leader() {
         <Waiting error={stagesError.value} loading={!!r.best} empty="No member has a score yet." />
       ) : (
         <>
+          {r.random_search.says && <p class="note">{r.random_search.says}.</p>}
           <Ribbon stages={list} color={color} />
           {moved.map(h => (
             <Mini key={h.name} def={h} stages={list} color={color} />
