@@ -22,7 +22,8 @@
 //
 // The package decides nothing: which checkpoint may be deleted, and when, is
 // decided by its callers. It needs a file system with POSIX renames and an fsync
-// for directories, which is Linux and macOS.
+// for directories. A link below the store's directory is an error, or is removed as a
+// link: what it leads to is never read, and never changed.
 package checkpoint
 
 import (
@@ -35,6 +36,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 // Limits. They turn a trainer's runaway loop or a damaged manifest into an
@@ -120,9 +123,10 @@ func WithFS(disk FS) Option { return func(s *Store) { s.disk = disk } }
 func WithHashAtOnce(bytes int64) Option { return func(s *Store) { s.hashAtOnce = bytes } }
 
 // Open opens the checkpoints in dir for their one owner. It creates dir if
-// needed, and removes what a crash left in dir/.staging and dir/.trash.
+// needed, and removes what a crash left in dir/.staging and dir/.trash. dir must not be a
+// symbolic link: its checkpoints are deleted, and may be another run's.
 func Open(dir string, opts ...Option) (*Store, error) {
-	s, err := newStore(dir, opts)
+	s, err := newStore(dir, false, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -135,36 +139,50 @@ func Open(dir string, opts ...Option) (*Store, error) {
 // OpenReadOnly opens the checkpoints in dir beside a live owner. It writes
 // nothing below dir, now or later: methods that would return ErrReadOnly.
 func OpenReadOnly(dir string, opts ...Option) (*Store, error) {
-	s, err := newStore(dir, opts)
+	s, err := newStore(dir, true, opts)
 	if err != nil {
 		return nil, err
 	}
 	s.readOnly = true
-	// ReadDir rather than Lstat: dir itself may be a symbolic link to a larger disk.
 	if _, err := s.disk.ReadDir(s.dir); err != nil {
 		return nil, explain("open", dir, err)
 	}
 	return s, nil
 }
 
-func newStore(dir string, opts []Option) (*Store, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: open %s: %w", dir, err)
-	}
+// newStore resolves the links on the way to dir, and dir itself if that may be one.
+func newStore(dir string, mayBeLink bool, opts []Option) (*Store, error) {
 	s := &Store{
 		disk:       OS{},
 		hashAtOnce: HashAtOnce,
-		dir:        abs,
-		staging:    filepath.Join(abs, stagingName),
-		trash:      filepath.Join(abs, trashName),
 		nonce:      strings.ToLower(rand.Text()[:8]),
 		hashing:    map[*hashing]struct{}{},
 	}
 	for _, opt := range opts {
 		opt(s)
 	}
+	abs, err := s.resolve(dir, mayBeLink)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: open %s: %w", dir, err)
+	}
+	s.dir, s.staging, s.trash = abs, filepath.Join(abs, stagingName), filepath.Join(abs, trashName)
 	return s, nil
+}
+
+// resolve makes a user's path absolute, with no link on the way.
+func (s *Store) resolve(path string, mayBeLink bool) (string, error) {
+	abs, err := filepath.Abs(path)
+	links, ok := s.disk.(interface {
+		resolve(path string) (string, error)
+	})
+	switch {
+	case err != nil || !ok: // a disk in memory has no links
+		return abs, err
+	case mayBeLink:
+		return links.resolve(abs)
+	}
+	parent, err := links.resolve(filepath.Dir(abs))
+	return filepath.Join(parent, filepath.Base(abs)), err
 }
 
 // prepare makes the three directories and sweeps the two temporary ones.
@@ -189,7 +207,7 @@ func (s *Store) prepare() error {
 		}
 	}
 	for _, dir := range []string{s.trash, s.staging} {
-		if err := removeInside(s.disk, dir); err != nil {
+		if err := disk.RemoveInside(s.disk, dir); err != nil {
 			return fmt.Errorf("sweep what a crash left behind (stop trainers of the former run, or remove it by hand): %w", err)
 		}
 	}
@@ -219,7 +237,7 @@ func (s *Store) Discard(staged string) error {
 	if err := s.checkStaged(staged); err != nil {
 		return explain("discard", staged, err)
 	}
-	if err := removeTree(s.disk, staged); err != nil {
+	if err := disk.RemoveTree(s.disk, staged); err != nil {
 		return explain("discard", staged, err)
 	}
 	s.spent.Delete(filepath.Clean(staged))
@@ -292,7 +310,7 @@ func (s *Store) Delete(id string) error {
 	if err := syncPath(s.disk, s.dir); err != nil {
 		return explain("delete", id, err)
 	}
-	if err := removeTree(s.disk, trashed); err != nil {
+	if err := disk.RemoveTree(s.disk, trashed); err != nil {
 		return explain("delete", id, fmt.Errorf("it is no longer published, but its bytes stay until the next start: %w", err))
 	}
 	return nil

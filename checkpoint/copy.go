@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 // Copy writes the checkpoint id to the directory `to`, with its manifest,
@@ -20,7 +22,7 @@ func (s *Store) Copy(id, to string) error {
 	if err := CheckID(id); err != nil {
 		return explain(verb, id, err)
 	}
-	target, err := filepath.Abs(to)
+	target, err := s.resolve(to, false)
 	if err != nil {
 		return explain(verb, id, err)
 	}
@@ -48,7 +50,7 @@ func (s *Store) copy(id, to string) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, removeTree(s.disk, part))
+			err = errors.Join(err, disk.RemoveTree(s.disk, part))
 		}
 	}()
 	if err := s.fill(s.disk, part, o); err != nil {

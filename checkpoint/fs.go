@@ -7,11 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 // FS is the disk as this package uses it. Everything goes through it, so that a
 // test can stop, fail or record any single operation. Paths are absolute;
-// errors are recognised with errors.Is and name the path.
+// errors are recognised with errors.Is and name the path. No link in a path is
+// followed: see package disk.
 type FS interface {
 	Reader
 	Writer
@@ -21,8 +24,7 @@ type FS interface {
 type Reader interface {
 	// Open opens a file for reading, or a directory to Sync it.
 	Open(path string) (File, error)
-	// ReadDir lists a directory, sorted by name. Links are not followed inside
-	// it, while path itself may be one.
+	// ReadDir lists a directory, sorted by name.
 	ReadDir(path string) ([]fs.DirEntry, error)
 	// Lstat describes what is at path, a link as a link. The time of a file moves
 	// with each write, and stays when it, or a directory above it, is renamed. So
@@ -65,27 +67,29 @@ type OS struct{}
 var _ FS = OS{}
 
 // Open implements Reader.
-func (OS) Open(path string) (File, error) { return noNil(os.Open(path)) }
+func (OS) Open(path string) (File, error) { return noNil(disk.Absolute().Open(path)) }
 
 // ReadDir implements Reader.
-func (OS) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
+func (OS) ReadDir(path string) ([]fs.DirEntry, error) { return disk.Absolute().ReadDir(path) }
 
 // Lstat implements Reader.
-func (OS) Lstat(path string) (fs.FileInfo, error) { return os.Lstat(path) }
+func (OS) Lstat(path string) (fs.FileInfo, error) { return disk.Absolute().Lstat(path) }
 
 // Mkdir implements Writer.
-func (OS) Mkdir(path string) error { return os.Mkdir(path, 0o777) }
+func (OS) Mkdir(path string) error { return disk.Absolute().Mkdir(path, 0o777) }
 
 // Create implements Writer.
-func (OS) Create(path string) (File, error) {
-	return noNil(os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666))
-}
+func (OS) Create(path string) (File, error) { return noNil(disk.Absolute().Create(path, 0o666)) }
 
 // Rename implements Writer.
-func (OS) Rename(from, to string) error { return os.Rename(from, to) }
+func (OS) Rename(from, to string) error { return disk.Absolute().Rename(from, to) }
 
 // Remove implements Writer.
-func (OS) Remove(path string) error { return os.Remove(path) }
+func (OS) Remove(path string) error { return disk.Absolute().Remove(path) }
+
+// resolve follows the links in the path of a store, which the user has set: nothing
+// below it is resolved later.
+func (OS) resolve(path string) (string, error) { return disk.Real(path) }
 
 // noNil keeps a nil *os.File from becoming a File that is not nil.
 func noNil(f *os.File, err error) (File, error) {
@@ -165,47 +169,4 @@ func makeDirs(disk FS, path string) error {
 	default:
 		return err
 	}
-}
-
-// removeAttempts is how often removeTree empties a directory that something
-// else, such as a trainer that should be dead, keeps filling.
-const removeAttempts = 3
-
-// removeTree removes a directory and all in it, or nothing if it is not there.
-func removeTree(disk FS, path string) error {
-	for attempt := 1; ; attempt++ {
-		err := removeInside(disk, path)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		err = disk.Remove(path)
-		switch {
-		case err == nil, errors.Is(err, fs.ErrNotExist):
-			return nil
-		case !errors.Is(err, fs.ErrExist):
-			return err
-		case attempt == removeAttempts:
-			return fmt.Errorf("%w (something still writes there)", err)
-		}
-	}
-}
-
-// removeInside empties a directory. Links are removed, never followed.
-func removeInside(disk FS, path string) error {
-	entries, err := disk.ReadDir(path)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		inner := filepath.Join(path, entry.Name())
-		if entry.IsDir() {
-			err = removeTree(disk, inner)
-		} else {
-			err = disk.Remove(inner)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }

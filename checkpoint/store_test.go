@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
 	"github.com/seed-7a1a2db0/pbt/checkpoint/checkpointtest"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 // files is what a trainer saves: path to content.
@@ -209,15 +210,33 @@ func TestOpenFailsClearly(t *testing.T) {
 	wantErr(t, err, fs.ErrNotExist, file+"-none")
 }
 
+// A user may reach a run through links; its checkpoints may not be one, because what lies
+// behind it may be another run's, and checkpoints are deleted.
 func TestOpenThroughALink(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(t.TempDir(), link); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, link)
+	dir := filepath.Join(link, "checkpoints")
+	s := open(t, dir)
 	publish(t, s, "s1", files{"w": "1"})
-	if s, err := checkpoint.OpenReadOnly(link); err != nil || s.Verify("s1") != nil {
+	if err := s.Copy("s1", filepath.Join(link, "copy")); err != nil {
+		t.Error(err)
+	}
+	moved := filepath.Join(t.TempDir(), "moved")
+	if err := errors.Join(os.Rename(dir, moved), os.Symlink(moved, dir)); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := checkpoint.OpenReadOnly(dir); err != nil || s.Verify("s1") != nil {
 		t.Errorf("read-only: %v", err)
+	}
+	_, err := checkpoint.Open(dir)
+	wantErr(t, err, disk.ErrLink, dir)
+	if err := s.Delete("s1"); !errors.Is(err, disk.ErrLink) {
+		t.Errorf("Delete in a directory that became a link: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(moved, "s1", "w")); err != nil {
+		t.Errorf("deleted behind the link: %v", err)
 	}
 }
 

@@ -114,7 +114,7 @@ func isHashes(path string) bool {
 // refusal turns what is wrong with a tree into ErrRefused, and leaves the
 // disk's own errors alone.
 func refusal(err error) error {
-	if bad := (*treeError)(nil); errors.As(err, &bad) {
+	if bad := (*treeError)(nil); errors.As(err, &bad) || notOurs(err) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err

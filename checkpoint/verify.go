@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 // Info reads the manifest of the checkpoint id and sums it up. It does not look
@@ -95,12 +97,20 @@ func (s *Store) addHashes(id string, m *manifest, encoded []byte) (hashed bool, 
 // orMissing names the plain reason for an error: the checkpoint is not there.
 // That includes one which its owner deleted while a read-only store beside it
 // was reading, and which must not be called corrupt.
+// A link in the checkpoint, or in its place, is the checkpoint's fault and not the disk's.
 func (s *Store) orMissing(id string, err error) error {
 	if _, look := s.disk.Lstat(s.path(id)); errors.Is(look, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s", ErrMissing, s.path(id))
 	}
+	if bad := (*CorruptError)(nil); notOurs(err) && !errors.As(err, &bad) {
+		return &CorruptError{id, ".", ExtraFile, err.Error()}
+	}
 	return err
 }
+
+// notOurs says that a link, or what holds no bytes of its own, is where a file or a
+// directory should be.
+func notOurs(err error) bool { return errors.Is(err, disk.ErrLink) || errors.Is(err, disk.ErrKind) }
 
 // readManifest reads manifest.json, decoded and as it is.
 func (s *Store) readManifest(id string) (*manifest, []byte, error) {
