@@ -49,12 +49,11 @@ func TestRace_SwapsWhileTheStoreWorks(t *testing.T) {
 		defer close(ended)
 		for !over.Load() {
 			at := *target.Load()
-			for what, with := range map[string]string{at: link, filepath.Join(at, "in"): innerLink} {
-				for range 2 { // there and back
-					if unix.Renameat2(unix.AT_FDCWD, what, unix.AT_FDCWD, with, unix.RENAME_EXCHANGE) == nil {
-						swapped.Add(1)
-					}
-				}
+			swapped.Add(swapThereAndBack(unix.AT_FDCWD, at, link))
+			fd, err := unix.Open(at, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+			if err == nil { // the directory itself, not what the link leads to
+				swapped.Add(swapThereAndBack(fd, "in", innerLink))
+				_ = unix.Close(fd)
 			}
 		}
 	}()
@@ -112,6 +111,15 @@ func TestRace_SwapsWhileTheStoreWorks(t *testing.T) {
 	if worked == 0 || refused == 0 {
 		t.Error("it was no race")
 	}
+}
+
+func swapThereAndBack(dir int, name, with string) (swapped int64) {
+	for range 2 {
+		if unix.Renameat2(dir, name, unix.AT_FDCWD, with, unix.RENAME_EXCHANGE) == nil {
+			swapped++
+		}
+	}
+	return swapped
 }
 
 // restore makes a path be the link again.
