@@ -120,7 +120,7 @@ results-check: $(VENV)/.done ## recompute every committed summary, figure and nu
 python-torch: ## pbt.torch with Debian's torch (apt-get install python3-torch python3-venv)
 	/usr/bin/python3 -m venv --system-site-packages build/venv-torch
 	build/venv-torch/bin/pip install -q --disable-pip-version-check pytest==9.2.0
-	cd python && ../build/venv-torch/bin/python -m pytest -q -m torch tests/test_torch.py
+	cd python && ../build/venv-torch/bin/python -m pytest -q -m torch tests/test_torch.py tests/test_schedulers.py
 
 .PHONY: wheel
 wheel: bin/pbt $(VENV)/.done ## build/wheel/pbt_engine-*.whl: the Python client with the binary inside

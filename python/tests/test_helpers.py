@@ -146,3 +146,29 @@ def test_samples(samples: Any) -> None:
 def test_samples_have_one_dimension() -> None:
     with pytest.raises(TypeError, match=r"sample 0 is \[0.0, 0.0\], a list"):
         _wire.sample_list(np.zeros((2, 2)))
+
+
+def test_jax_refuses_a_value_that_a_schedule_would_replace() -> None:
+    rate = optax.cosine_decay_schedule(0.1, 10)
+    state = optax.inject_hyperparams(optax.adamw)(learning_rate=rate, weight_decay=0.1).init(jnp.ones(2))
+    assert pbt.jax.set_hypers(state, {"weight_decay": 0.5}).hyperparams["weight_decay"] == 0.5
+    for name in ("learning_rate", "optimizer.learning_rate"):
+        with pytest.raises(ValueError, match="cannot set learning_rate: a schedule in optax.inject_hyperparams computes it"):
+            pbt.jax.set_hypers(state, {name: 0.2})
+
+
+def test_jax_keeps_a_schedule_that_is_a_factor() -> None:
+    """The way that the message names, beside a run that was not interrupted."""
+    factor = optax.cosine_decay_schedule(1.0, 10)
+
+    def updates(first: float, then: float) -> Any:
+        optimizer = optax.chain(optax.scale_by_schedule(factor), optax.inject_hyperparams(optax.sgd)(learning_rate=first))
+        state, given = optimizer.init(jnp.ones(1)), []
+        for step in range(8):
+            if step == 4:
+                state = pbt.jax.set_hypers(state, {"learning_rate": then})
+            update, state = optimizer.update(jnp.ones(1), state)
+            given.append(float(update[0]))
+        return given
+
+    assert updates(0.1, 0.1) == updates(0.1, 0.1) and updates(0.1, 0.2)[4:] == updates(0.2, 0.2)[4:]

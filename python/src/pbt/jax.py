@@ -87,11 +87,19 @@ def set_hypers(opt_state: Any, hypers: Mapping[str, Any]) -> Any:
 
     A state that was loaded brings the donor's values along; this replaces them, in every
     optax.inject_hyperparams within. A name in the state is looked up as it is, or after `optimizer.`.
+    A hyperparameter that inject_hyperparams computes by a schedule raises ValueError: the next update would
+    replace the value.
     """
 
     def replace(node: Any) -> Any:
         if not _injected(node):
             return node
+        for name in getattr(node, "hyperparams_states", None) or {}:
+            if _named(hypers, name) is not None:
+                raise ValueError(
+                    f"cannot set {name}: a schedule in optax.inject_hyperparams computes it, and the next update would replace"
+                    f" the value; inject a number for {name}, and apply the schedule as a factor with optax.scale_by_schedule"
+                )
         found = {
             name: jnp.asarray(_named(hypers, name), dtype=jnp.asarray(old).dtype) if _named(hypers, name) is not None else old
             for name, old in node.hyperparams.items()

@@ -13,18 +13,23 @@ Needs torch 1.13 or later.
 from __future__ import annotations
 
 import os
+import types
+import weakref
 from typing import Any, Dict, Mapping, Optional, Union
 
 import torch
 
+from . import _rates
 from ._client import Segment
 
 FILE = "state.pt"
-#: A param group may name what hyperparameters shall leave alone: {"params": …, "pbt_fixed": ["weight_decay"]}.
+#: A param group may list the settings that set_hypers leaves alone: {"params": …, "pbt_fixed": ["weight_decay"]}.
 FIXED = "pbt_fixed"
 BETAS = ("beta1", "beta2")
 RESTRICTED = int(torch.__version__.split(".")[0]) >= 2  # the restricted reader of 1.13 does not know what a float is
-NO_SETTINGS = ("params", "initial_lr", FIXED)
+DECAY = "weight_decay"
+SCHEDULED = {"initial_lr", _rates.BASE}  # what a scheduler, or set_hypers with one, leaves in a param group
+NO_SETTINGS = ("params", FIXED, *SCHEDULED)
 PLAIN = (bool, int, float, str, type(None))
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -36,12 +41,17 @@ def save(directory: PathLike, *, extra: Optional[Mapping[str, Any]] = None, **pa
     `extra` holds tensors, numbers, texts, lists and dicts: counters, the place in the data. Random
     generators are left out on purpose, or clones would stay identical.
     """
-    state = {name: part.state_dict() for name, part in parts.items() if part is not None}
+    state = {name: _state(part) for name, part in parts.items() if part is not None}
     state["extra"] = dict(extra or {})
     _check(state, "")
     path = os.path.join(directory, FILE)
     torch.save(state, path + ".tmp")
     os.replace(path + ".tmp", path)
+
+
+def _state(part: Any) -> Dict[str, Any]:
+    """Give a state without methods: torch 1.13 leaves those of OneCycleLR and CyclicLR in; each object has its own."""
+    return {name: x for name, x in part.state_dict().items() if not isinstance(x, (types.MethodType, weakref.WeakMethod))}
 
 
 def load(directory: PathLike, *, map_location: Any = "cpu", **parts: Any) -> Dict[str, Any]:
@@ -60,40 +70,77 @@ def load(directory: PathLike, *, map_location: Any = "cpu", **parts: Any) -> Dic
 
 
 def set_hypers(hypers: Mapping[str, Any], optimizer: Any, scheduler: Any = None) -> Dict[str, Any]:
-    """Put hyperparameters in force in an optimiser, and give them as read back, for segment.in_force.
+    """Set hyperparameters in an optimizer, and return them as read back, for segment.in_force.
 
-    Every setting of a param group that hypers name, as it is (`lr`, `weight_decay`, `momentum`, …) or
-    after `optimizer.`; beta1 and beta2 go into betas. With a scheduler, lr is the rate before its factor.
+    Sets every setting of a param group that hypers name, as it is (`lr`, `weight_decay`, `momentum`, …) or after
+    `optimizer.`; beta1 and beta2 go into betas. A value that is in force already changes nothing. A group is left
+    alone in the settings that its `pbt_fixed` lists; a group whose weight_decay is 0 while another's is not gets
+    weight_decay added to this list.
+
+    With a scheduler, lr is the rate that the schedule is built on (max_lr for OneCycleLR and CyclicLR): the rate
+    becomes what the schedule would have given had it begun with this lr. A scheduler for which there is no
+    exact rule raises ValueError when lr changes. scheduler=False says that no scheduler acts on the optimizer, or
+    that a new one is made after this call: lr is then the rate itself.
     """
-    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    groups = optimizer.param_groups
+    schedule = _rates.Schedule(scheduler, groups) if scheduler else None
     in_force: Dict[str, Any] = {}
     for full, value in hypers.items():
         name = full[len("optimizer.") :] if full.startswith("optimizer.") else full
-        for group in optimizer.param_groups:
-            if name not in group.get(FIXED, ()) and _put(group, name, value):
-                in_force[full] = _get(group, name)
-    if scheduler is not None and hasattr(scheduler, "base_lrs") and {"lr", "optimizer.lr"} & in_force.keys():
-        for i, (group, rate) in enumerate(zip(optimizer.param_groups, rates)):
-            if "lr" not in group.get(FIXED, ()):
-                base, old = float(group["lr"]), float(scheduler.base_lrs[i])
-                group["initial_lr"] = scheduler.base_lrs[i] = base
-                _put(group, "lr", base * rate / old if old > 0 else base)
+        if name == DECAY:
+            _fix_undecayed(groups)
+        for i, group in enumerate(groups):
+            if name in group.get(FIXED, ()) or not _has(group, name):
+                continue
+            if name == "lr" and schedule is not None:
+                schedule.put(i, float(value))
+                held = schedule.base(i)
+            else:
+                _check_scheduler(group, name, scheduler, schedule)
+                held = _put(group, name, value)
+            if full not in in_force or in_force[full] == value:  # a group that does not hold the value is reported
+                in_force[full] = held
     return in_force
 
 
-def _put(group: Dict[str, Any], name: str, value: Any) -> bool:
-    """Set a setting of a param group, if it has such a one."""
+def _check_scheduler(group: Mapping[str, Any], name: str, scheduler: Any, schedule: Any) -> None:
+    """Refuse a value that a scheduler would replace at its next step."""
+    if schedule is not None:
+        schedule.check_cycled(name)
+    elif name == "lr" and scheduler is None and SCHEDULED & group.keys():
+        raise ValueError(
+            "cannot set lr: a scheduler acts on this optimizer and was not passed; pass it, as in"
+            " pbt.torch.Checkpoint(model, optimizer, scheduler), or pass scheduler=False if a new one is made afterwards"
+        )
+
+
+def _fix_undecayed(groups: Any) -> None:
+    """Mark the groups without weight decay, so that they are still known when all have 0. The state carries the mark."""
+    free = [group for group in groups if DECAY in group and DECAY not in group.get(FIXED, ())]
+    if any(group[DECAY] for group in free):
+        for group in free:
+            if not group[DECAY]:
+                group[FIXED] = [*group.get(FIXED, ()), DECAY]
+
+
+def _has(group: Mapping[str, Any], name: str) -> bool:
+    """Whether a param group has a setting of this name."""
+    return (name in BETAS and "betas" in group) or (name not in NO_SETTINGS and name in group)
+
+
+def _put(group: Dict[str, Any], name: str, value: Any) -> Any:
+    """Set a setting of a param group, and give it as read back."""
     if name in BETAS and "betas" in group:
         betas = list(group["betas"])
         betas[BETAS.index(name)] = value
         group["betas"] = tuple(betas)
-    elif name in NO_SETTINGS or name not in group:
-        return False
     elif isinstance(group[name], torch.Tensor):  # a capturable optimiser's
         group[name].fill_(value)
     else:
         group[name] = value
-    return True
+    if name == "lr" and "initial_lr" in group:  # a scheduler that is made next begins with it
+        group["initial_lr"] = _rates.like(group["initial_lr"], value)
+    return _get(group, name)
 
 
 def _get(group: Dict[str, Any], name: str) -> Any:
@@ -105,7 +152,12 @@ class Checkpoint:
     """What a segment loads and saves: a model, its optimiser, and what goes with them."""
 
     def __init__(self, model: Any, optimizer: Any = None, scheduler: Any = None, scaler: Any = None, **others: Any) -> None:
-        """Name the parts. Others are anything with state_dict and load_state_dict."""
+        """Name the parts. Others are anything with state_dict and load_state_dict.
+
+        scheduler=False says that each segment makes a new scheduler after begin(); see set_hypers.
+        """
+        self._scheduler = scheduler
+        scheduler = scheduler or None
         self.parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler, **others}
         self.extra: Dict[str, Any] = {}  #: saved and loaded along: counters, the place in the data
 
@@ -114,7 +166,7 @@ class Checkpoint:
         if segment.load:
             self.extra = load(segment.load, **self.parts)
         if self.parts["optimizer"] is not None:
-            segment.in_force(set_hypers(segment.hypers, self.parts["optimizer"], self.parts["scheduler"]))
+            segment.in_force(set_hypers(segment.hypers, self.parts["optimizer"], self._scheduler))
 
     def save(self, directory: PathLike) -> None:
         """Save, for segment.report(score, save=checkpoint.save)."""
