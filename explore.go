@@ -184,6 +184,9 @@ func (e Pipeline) validate() error {
 		if stage == nil {
 			return fmt.Errorf("stage %d of the pipeline is missing", i+1)
 		}
+		if f, ok := stage.(Follow); ok && !f.AtReady {
+			return fmt.Errorf("rule %d of the pipeline follows a schedule at every step, and the rules beside it change values at ready points: follow the schedule alone, or set AtReady", i+1)
+		}
 		if err := validateRule(stage); err != nil {
 			return err
 		}

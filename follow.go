@@ -1,15 +1,21 @@
 package pbt
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 )
 
-// Follow explores by the book: at each ready point it takes the hyperparameters
-// that a schedule has for the weights' step. With NoExploit and ExploreAlways it
-// trains along a schedule that an earlier run found, or that a person wrote.
+// Follow trains along a schedule that an earlier run found, or that a user wrote: each
+// step is trained with the hyperparameters that the schedule has for it. Fresh weights
+// start with the first stage, and a segment ends where a stage begins; see Standing.Split.
 type Follow struct {
 	Stages []Stage // by From, the first at 0; each holds until the next
+
+	// AtReady makes Follow an explorer like the others, as it was in the first runs: a stage
+	// begins at the first ready point at which the policy explores, and initial values are drawn.
+	AtReady bool
 }
 
 // MaxFollow bounds the stages of a schedule to follow.
@@ -40,14 +46,75 @@ func (e Follow) Explore(s *Space, h Hypers, at Address) (Hypers, []Change) {
 
 // At is the schedule at a step.
 func (e Follow) At(step int64) Hypers {
-	var h Hypers
-	for _, s := range e.Stages {
-		if s.From > step {
-			break
-		}
-		h = s.Hypers
+	i, found := slices.BinarySearchFunc(e.Stages, step, func(s Stage, step int64) int { return cmp.Compare(s.From, step) })
+	if !found {
+		i--
+	}
+	if i < 0 {
+		return Hypers{}
+	}
+	return e.Stages[i].Hypers
+}
+
+// Next is the step after this one at which a stage begins; ok is false after the last.
+func (e Follow) Next(step int64) (from int64, ok bool) {
+	i, found := slices.BinarySearchFunc(e.Stages, step, func(s Stage, step int64) int { return cmp.Compare(s.From, step) })
+	if found {
+		i++
+	}
+	if i == len(e.Stages) {
+		return 0, false
+	}
+	return e.Stages[i].From, true
+}
+
+// Following is the schedule that the policy keeps to at every step; ok is false if it
+// keeps to none.
+func (p *Policy) Following() (f Follow, ok bool) {
+	f, ok = p.Explore.(Follow)
+	return f, ok && !f.AtReady
+}
+
+// Start is a member's first decision: fresh weights, hyperparameters as given; what is
+// left open is the schedule's, or else drawn from the space.
+func (p *Policy) Start(space *Space, seed uint64, member int, given Hypers) (Decision, error) {
+	return Start(space, seed, member, p.fresh(space, given, Address{Seed: seed, Member: member}))
+}
+
+// fresh adds to the given hyperparameters of fresh weights what a schedule has for them.
+func (p *Policy) fresh(space *Space, given Hypers, at Address) Hypers {
+	f, ok := p.Following()
+	if !ok {
+		return given
+	}
+	h, err := space.with(f.At(0), given, at)
+	if err != nil {
+		return given // Complete says what is wrong with it
 	}
 	return h
+}
+
+// restart gives a member fresh weights, and hyperparameters drawn anew or the schedule's.
+func (p *Policy) restart(d *Decision, space *Space, own Hypers, at Address) {
+	d.Action, d.Parent = Restart, 0
+	d.Hypers = space.inherit(own, Hypers{}, at)
+	if f, ok := p.Following(); ok {
+		d.Hypers = f.At(0)
+	}
+}
+
+// CheckStages tells whether a space allows each stage of a schedule that is followed.
+func (p *Policy) CheckStages(space *Space) error {
+	f, ok := p.Following()
+	if !ok {
+		return nil
+	}
+	for i, s := range f.Stages {
+		if err := space.Check(s.Hypers); err != nil {
+			return fmt.Errorf("stage %d of the schedule, at step %d: %w", i+1, s.From, err)
+		}
+	}
+	return nil
 }
 
 func (e Follow) validate() error {

@@ -62,6 +62,10 @@ type Standing struct {
 	SinceReady int64 // steps since its last ready point
 	SinceCopy  int64 // steps since it last copied; Spent if it never did
 
+	// Split tells that the member is between two ready points, where the next stage of a schedule
+	// begins: it is not ready, whatever the rule says, and goes on with that stage.
+	Split bool
+
 	Progress float64 // share of its budget in steps that it has spent; 0 if there is no such budget
 }
 
@@ -216,6 +220,10 @@ func (p *Policy) open(pop *Population, s Standing, own Record) Decision {
 
 // isReady is the paper's ready(p, t, P).
 func (p *Policy) isReady(d *Decision, s Standing) bool {
+	if s.Split {
+		d.Why = WhyNotReady
+		return false
+	}
 	ok, why := p.ready().Ready(s)
 	d.Why = why
 	return ok
@@ -268,7 +276,7 @@ func donorOf(pop *Population, member int) *Donor {
 }
 
 // explore is the paper's explore(h′, θ′, P): after a copy only, unless the policy
-// says always.
+// says always, or follows a schedule.
 func (p *Policy) explore(d *Decision, pop *Population, space *Space, s Standing) {
 	at := Address{Seed: pop.seed, Member: s.Member, Turn: s.Turn, Step: pop.records[s.Member].Step}
 	if d.Action == Copy || d.Action == Mend {
@@ -282,7 +290,7 @@ func (p *Policy) explore(d *Decision, pop *Population, space *Space, s Standing)
 		if d.Inherit != InheritWeights {
 			d.Hypers = space.inherit(s.Hypers, pop.records[d.Rival.Member].Hypers, at)
 		}
-	} else if !p.ExploreAlways {
+	} else if _, follows := p.Following(); !follows && !p.ExploreAlways {
 		return
 	}
 	d.Hypers, d.Changes = p.explorer().Explore(space, d.Hypers, at)
@@ -314,6 +322,7 @@ func (p *Policy) repair(d Decision, pop *Population, space *Space, s Standing, w
 	at := Address{Seed: pop.seed, Member: s.Member, Turn: s.Turn}
 	how := p.repairs()
 	if how == RepairNone {
+		p.followOn(&d, pop, space, s)
 		return d
 	}
 	if how == RepairCopy {
@@ -323,7 +332,14 @@ func (p *Policy) repair(d Decision, pop *Population, space *Space, s Standing, w
 			return d
 		}
 	}
-	d.Action, d.Parent = Restart, 0
-	d.Hypers = space.inherit(s.Hypers, Hypers{}, at)
+	p.restart(&d, space, s.Hypers, at)
 	return d
+}
+
+// followOn is for a member that goes on with its own weights and does not explore: what
+// a schedule has for them holds all the same.
+func (p *Policy) followOn(d *Decision, pop *Population, space *Space, s Standing) {
+	if _, follows := p.Following(); follows {
+		p.explore(d, pop, space, s)
+	}
 }

@@ -87,16 +87,18 @@ func (w *Wish) Fulfil(policy *Policy, pop *Population, space *Space, s Standing)
 		d.Action, d.Inherit, d.Parent = Copy, InheritBoth, w.Donor.Segment
 		d.Rival = &Donor{Member: w.From, Segment: w.Donor.Segment, Score: w.Donor.Score, Step: w.Donor.Step}
 		d.Hypers = space.inherit(s.Hypers, w.Donor.Hypers, at)
+		at.Step = w.Donor.Step
 		if w.Branch {
-			d.Why, at.Step = WhyBranch, w.Donor.Step
+			d.Why = WhyBranch
 			w.vary(&d, policy, space, at)
+		} else if f, ok := policy.Following(); ok {
+			d.Hypers, d.Changes = f.Explore(space, d.Hypers, at)
 		}
 	case w.Fresh != nil:
 		d.Action, d.Parent = Restart, 0
-		d.Hypers, _ = space.Complete(*w.Fresh, pop.seed, s.Member, s.Turn)
+		d.Hypers, _ = space.Complete(policy.fresh(space, *w.Fresh, at), pop.seed, s.Member, s.Turn)
 	case w.Restart:
-		d.Action, d.Parent = Restart, 0
-		d.Hypers = space.inherit(s.Hypers, Hypers{}, at)
+		policy.restart(&d, space, s.Hypers, at)
 	default:
 		op := opSet
 		if w.Branch {

@@ -51,6 +51,8 @@ func (p *Policy) Decide(pop *Population, space *Space, s Standing) Decision {
 	if p.isReady(&d, s) { // ready(p, t, P)
 		p.exploit(&d, pop, s)        // h′, θ′ ← exploit(h, θ, p, P)
 		p.explore(&d, pop, space, s) // if θ ≠ θ′: h ← explore(h′, θ′, P)
+	} else {
+		p.followOn(&d, pop, space, s)
 	}
 	return d
 }

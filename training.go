@@ -106,7 +106,7 @@ func begin[W any](o Options, model Model[W]) (*training[W], error) {
 	if o.Space == nil {
 		o.Space = MustSpace()
 	}
-	faults = append(faults, o.Policy.Validate())
+	faults = append(faults, o.Policy.Validate(), o.Policy.CheckStages(o.Space), o.checkBlocks())
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("pbt.Train: %w", err)
 	}
@@ -122,7 +122,7 @@ func begin[W any](o Options, model Model[W]) (*training[W], error) {
 		if i < len(o.Initial) {
 			given = o.Initial[i]
 		}
-		d, err := Start(o.Space, o.Seed, i, given)
+		d, err := o.Policy.Start(o.Space, o.Seed, i, given)
 		if err != nil {
 			return nil, fmt.Errorf("pbt.Train: initial hyperparameters %d: %w", i+1, err)
 		}
@@ -132,6 +132,21 @@ func begin[W any](o Options, model Model[W]) (*training[W], error) {
 		t.number(i)
 	}
 	return t, nil
+}
+
+// checkBlocks refuses a schedule with a stage that begins within a block, which Train
+// cannot divide.
+func (o *Options) checkBlocks() error {
+	f, ok := o.Policy.Following()
+	if !ok || o.Block < 1 {
+		return nil
+	}
+	for i, s := range f.Stages {
+		if s.From%o.Block != 0 {
+			return fmt.Errorf("stage %d of the schedule begins at step %d, within a block of %d steps: choose a Block that divides the stages' steps", i+1, s.From, o.Block)
+		}
+	}
+	return nil
 }
 
 // freshen gives a member new weights.

@@ -70,6 +70,11 @@ func (d *decoder) explore(n *node, path string) pbt.Explore {
 		if len(stages) == 1 {
 			return stages[0]
 		}
+		for i, rule := range stages {
+			if f, ok := rule.(pbt.Follow); ok && !f.AtReady {
+				d.addStrict(n.items[i].at, fmt.Sprintf("%s[%d]", path, i), "a schedule that is followed at every step stands beside rules that change values at ready points; follow it alone, or write follow: {stages: […], begin: ready}")
+			}
+		}
 		return stages
 	}
 	switch rule, settings := explorer.settle(n); rule {
@@ -95,7 +100,17 @@ func (d *decoder) follow(n *node, path string) pbt.Explore {
 	if d.params == nil || d.params.space == nil {
 		return out
 	}
-	for i, item := range n.items {
+	list := n
+	if n.kind == mapKind {
+		v := d.view(follow.fields, n)
+		if list = v.value("stages"); list == nil {
+			return out
+		}
+		path, out.AtReady = join(path, "stages"), v.text("begin") == "ready"
+	} else {
+		out.AtReady = d.stored && (n.at.src == nil || !n.at.src.assigned) // by a pbt that knew no other
+	}
+	for i, item := range list.items {
 		v := d.view(stage.fields, item)
 		at := fmt.Sprintf("%s[%d]", path, i)
 		from := v.whole("from")

@@ -222,7 +222,11 @@ func encodeExplore(rule pbt.Explore) (*node, error) {
 		for i, s := range r.Stages {
 			stages[i] = mapNode("from", wholeNode(s.From), "hypers", encodePoint(s.Hypers))
 		}
-		return mapNode("follow", listNode(stages...)), nil
+		begin := "exactly"
+		if r.AtReady {
+			begin = "ready"
+		}
+		return mapNode("follow", mapNode("stages", listNode(stages...), "begin", begin)), nil
 	case pbt.NoExplore:
 		return textNode(r.Name()), nil
 	case pbt.Pipeline:

@@ -161,8 +161,16 @@ var explorer = variants{what: "rules", words: []string{"none"}, cases: []variant
 		shape: number{min: 0, minOpen: true, max: 1}, ex: "0.25", def: "0.25"},
 	{key: "noise", doc: "Add a normal number with this standard deviation to every float, in its own units.",
 		shape: number{min: 0, minOpen: true, max: math.Inf(1)}, ex: "0.1"},
-	{key: "follow", doc: "Take the hyperparameters that a schedule has for the weights' step: what `pbt replay` does. Each stage holds until the next; the first begins at step 0. With `exploit: none` and `explore_always: true`.",
-		shape: list{of: stage, least: 1, most: pbt.MaxFollow, name: "a list of stages"}, ex: "[{from: 0, hypers: {lr: 0.1}}, {from: 2000, hypers: {lr: 0.01}}]"},
+	{key: "follow", doc: "Train each step with the hyperparameters that a schedule has for it: what `pbt replay` does. Each stage holds until the next; the first begins at step 0. A segment ends where a stage begins, also between two ready points. With `exploit: none`. A bare list gives the stages.",
+		shape: either{stages, follow}, ex: "[{from: 0, hypers: {lr: 0.1}}, {from: 2000, hypers: {lr: 0.01}}]"},
+}}
+
+var stages = list{of: stage, least: 1, most: pbt.MaxFollow, name: "a list of stages"}
+
+var follow = record{fields: []field{
+	{key: "stages", shape: stages, required: true, example: "[{from: 0, hypers: {lr: 0.1}}]", doc: "The schedule."},
+	{key: "begin", shape: words{"exactly", "ready"}, def: `"exactly"`, example: "exactly",
+		doc: "Where a stage begins: `exactly` at its step; or, as before there was this setting, at the next `ready` point at which the member explores (`explore_always: true`), with initial values that are drawn."},
 }}
 
 var stage = record{fields: []field{

@@ -60,3 +60,34 @@ func TestAScheduleThatCannotBeFollowedIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// What a journal of an earlier version stores is a bare list: its decisions stay as they were.
+func TestAScheduleStoredEarlierIsFollowedAtReadyPoints(t *testing.T) {
+	e, err := Parse("x.yaml", []byte(following))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := string(stored)
+	list = strings.Replace(strings.Replace(list, `{"stages":[`, "[", 1), `],"begin":"exactly"}`, "]", 1)
+	for text, want := range map[string]bool{string(stored): false, list: true} {
+		e, err := FromJSON([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Policy.Explore.(pbt.Follow).AtReady; got != want {
+			t.Errorf("%s: at ready points: %t", text, got)
+		}
+	}
+	e, err = FromJSON([]byte(list), Set("explore={follow: [{from: 0, hypers: {opt: adam, lr: 1}}]}"))
+	if err != nil || e.Policy.Explore.(pbt.Follow).AtReady {
+		t.Errorf("what is set now is followed at every step: %v", err)
+	}
+	_, err = Parse("x.yaml", []byte(strings.Replace(strings.Replace(following, "explore: {", "explore: [{", 1), "adam}}]}", "adam}}]}, {noise: 0.1}]", 1)))
+	if err == nil || !strings.Contains(err.Error(), "follow it alone") {
+		t.Errorf("beside another rule: %v", err)
+	}
+}

@@ -15,6 +15,10 @@ func (m *Machine) settle(now int64) {
 	m.checkWall(now)
 	for m.phase == PhaseRunning && m.deciding.len() > 0 {
 		b := m.spec.Policy.Barrier
+		if i := m.firstSplit(b); i >= 0 {
+			m.decideTogether(now, []int{i})
+			continue
+		}
 		if b != nil && !b.Opens(m.deciding.len(), m.active(), time.Duration(now-m.since)) {
 			break
 		}
@@ -115,7 +119,7 @@ func (m *Machine) decideTogether(now int64, members []int) {
 			done = append(done, MemberDone{Member: i, Reason: "failed"})
 			continue
 		}
-		extra += grant
+		extra += m.Stretch(i, &d, m.startOf(i, &d), grant)
 		plans = append(plans, planned{i, d})
 	}
 	for k := range done {
@@ -143,6 +147,7 @@ func (m *Machine) Decision(i int) (d pbt.Decision, ok bool) {
 	s := pbt.Standing{
 		Member: i, Turn: mem.nextTurn(), Segment: mem.record, Hypers: mem.plan.hypers,
 		Spent: mem.spent, SinceReady: mem.spent - mem.readyAt, SinceCopy: mem.spent - mem.copiedAt,
+		Split:    m.split(mem),
 		Progress: m.spec.Budget.Progress(mem.spent, m.spent),
 	}
 	if !holds(LawAddressedDraws) {
@@ -181,15 +186,10 @@ func (m *Machine) decide(now int64, i int, d pbt.Decision, open int) {
 		m.emit(now, &MemberDone{Member: i, Reason: "budget"})
 		return
 	}
+	from := m.startOf(i, &d)
 	e := &Decided{
-		Segment: m.segments + 1, Member: i, Turn: mem.nextTurn(), Parent: d.Parent, Steps: grant,
+		Segment: m.segments + 1, Member: i, Turn: mem.nextTurn(), Parent: d.Parent, From: from, Steps: m.Stretch(i, &d, from, grant),
 		Hypers: d.Hypers, Decision: d, Open: open,
-	}
-	switch {
-	case d.TakesWeights():
-		e.From = d.Rival.Step
-	case d.Parent != 0:
-		e.From = mem.step
 	}
 	if !holds(LawBounds) {
 		e.Hypers = outOfBounds(m.spec.Space, e.Hypers)

@@ -249,7 +249,7 @@ func (m *Machine) begin(i int) (pbt.Decision, error) {
 	if i < len(m.spec.Initial) {
 		given = m.spec.Initial[i]
 	}
-	d, err := pbt.Start(m.spec.Space, m.spec.Seed, i, given)
+	d, err := m.spec.Policy.Start(m.spec.Space, m.spec.Seed, i, given)
 	if err != nil {
 		return d, fmt.Errorf("initial point %d: %w", i+1, err) // Validate has asked before
 	}

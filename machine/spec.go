@@ -73,8 +73,9 @@ func (s *Spec) Validate() error {
 	add(len(s.Initial) > s.Population, "%d initial points are given for %d members", len(s.Initial), s.Population)
 	faults = append(faults, s.Policy.Validate(), s.Budget.Validate())
 	if s.Space != nil {
+		faults = append(faults, s.Policy.CheckStages(s.Space))
 		for i, given := range s.Initial {
-			if _, err := s.Space.Complete(given, s.Seed, i, 0); err != nil {
+			if _, err := s.Policy.Start(s.Space, s.Seed, i, given); err != nil {
 				faults = append(faults, fmt.Errorf("initial point %d: %w", i+1, err))
 			}
 		}

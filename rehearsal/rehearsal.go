@@ -253,7 +253,7 @@ func (r *rehearsal) begin() error {
 		if member < len(r.Spec.Initial) {
 			given = r.Spec.Initial[member]
 		}
-		start, err := pbt.Start(r.Spec.Space, r.Spec.Seed, member, given)
+		start, err := r.Spec.Policy.Start(r.Spec.Space, r.Spec.Seed, member, given)
 		if err != nil {
 			return err
 		}

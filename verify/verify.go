@@ -162,7 +162,7 @@ func (v *verifier) again(e *machine.Decided) (pbt.Decision, error) {
 		if e.Member < len(spec.Initial) {
 			given = spec.Initial[e.Member]
 		}
-		return pbt.Start(spec.Space, spec.Seed, e.Member, given)
+		return spec.Policy.Start(spec.Space, spec.Seed, e.Member, given)
 	}
 	d, ok := v.machine.Decision(e.Member)
 	if !ok {
@@ -198,7 +198,7 @@ func (v *verifier) planned(e *machine.Decided) string {
 		from = m.Step
 	}
 	// Of a budget for all together, others' segments have their share, too.
-	most := spec.Budget.Grant(spec.Segment, m.Spent, v.machine.Spent(), 0)
+	most := v.machine.Stretch(e.Member, &e.Decision, from, spec.Budget.Grant(spec.Segment, m.Spent, v.machine.Spent(), 0))
 	switch {
 	case e.Turn != v.turns[e.Member]:
 		return fmt.Sprintf("turn %d, not %d", e.Turn, v.turns[e.Member])

@@ -17,7 +17,8 @@ func newReplay() *cobra.Command {
 		Use: "replay DIR", Short: "Train fresh weights along a schedule that a run found", Args: cobra.ExactArgs(1),
 		Long: `Train one model from fresh weights along the schedule of a segment's ancestry (default: the best
 segment's). It is a run of its own, with one member that copies nobody: it can be resumed, explained
-and verified like any other. The paper compares such a run with one under the final hyperparameters.`,
+and verified like any other. --set population=3 trains three models along the schedule, from weights of their own.
+The paper compares such a run with one under the final hyperparameters.`,
 		Example: "  pbt replay runs/digits-1 --seed 7",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			exp, err := replayOf(args[0], segment)
@@ -57,11 +58,8 @@ func replayOf(dir string, segment int64) (*config.Experiment, error) {
 	}
 	last := stages[len(stages)-1]
 	exp.Name += "-replay"
-	exp.Population, exp.Trainer.Slots, exp.Initial = 1, 1, []pbt.Hypers{stages[0].Hypers}
+	exp.Population, exp.Trainer.Slots, exp.Initial = 1, 1, nil // the first stage is where each member starts
 	exp.Budget = pbt.Budget{Steps: last.To}
-	for _, s := range stages { // a segment may have been cut short by a budget: all boundaries are ready points
-		exp.Segment = gcd(exp.Segment, s.To-s.From)
-	}
 	exp.Policy = pbt.Policy{
 		Ready: pbt.Every{}, Exploit: pbt.NoExploit{}, Explore: pbt.Follow{Stages: pbt.Compact(stages)},
 		ExploreAlways: true, MinScored: 1, Repair: pbt.RepairNone,
@@ -70,11 +68,4 @@ func replayOf(dir string, segment int64) (*config.Experiment, error) {
 		return nil, fmt.Errorf("the schedule of %s cannot be followed: %w", dir, err)
 	}
 	return exp, nil
-}
-
-func gcd(a, b int64) int64 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }
