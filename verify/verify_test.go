@@ -168,7 +168,7 @@ func TestAForgedEventIsFound(t *testing.T) {
 		"fewer steps":               {machine.KindDecided, second, set("steps"), 9, "9 steps, not 10"},
 		"a score":                   {machine.KindFinished, any1, set("score"), 1.19, "decides on segment"},
 		"a score that was not":      {machine.KindFinished, any1, set("score"), "NaN", "decides on segment"},
-		"a score that is no number": {machine.KindFinished, any1, set("score"), "much", "no score"},
+		"a score that is no number": {machine.KindFinished, any1, set("score"), "much", "want a number"},
 		"an outcome's step":         {machine.KindFinished, any1, set("step"), 99, "finishes at step 99"},
 		"an outcome's lease":        {machine.KindFinished, any1, set("lease"), 99, "lease 99"},
 		"an outcome's segment":      {machine.KindFinished, any1, set("segment"), 99999, "its columns say"},
