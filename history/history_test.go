@@ -65,6 +65,7 @@ func read(t *testing.T, dir string, specOf machine.SpecFunc) *history.History {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sameAsHistory(t, j, specOf)
 	return h
 }
 

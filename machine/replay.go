@@ -68,6 +68,8 @@ func scanFinished(in *scan.Scanner) *Finished {
 			e.Step = in.Int()
 		case "spent":
 			e.Spent = in.Int()
+		case "loaded":
+			e.Loaded = in.Text()
 		case "checkpoint":
 			in.Object(func(key []byte) {
 				switch string(key) {

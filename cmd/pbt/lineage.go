@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/history"
 )
 
@@ -29,14 +31,20 @@ text draws it, one line for each stretch without a branch; dot is for Graphviz, 
 			if !ok {
 				return usageError{fmt.Errorf("there is no format %q: want text, json, dot or newick", format)}
 			}
-			h, err := readHistory(args[0])
+			j, err := openJournal(args[0])
 			if err != nil {
 				return err
 			}
-			if format == "json" {
-				return printJSON(cmd, map[string]any{"segments": h.Tree, "best": h.Best})
+			defer j.Close()
+			l, err := history.ReadLineage(j, config.SpecOf)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			return write(cmd.OutOrStdout(), newForest(h))
+			if format == "json" {
+				out := bufio.NewWriter(cmd.OutOrStdout())
+				return errors.Join(l.WriteJSON(out, j), out.Flush())
+			}
+			return write(cmd.OutOrStdout(), newForest(l))
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "how to draw it, a `format`: text, json, dot or newick")
@@ -49,34 +57,55 @@ var lineageFormats = map[string]func(io.Writer, *forest) error{
 	"text": lineageText, "dot": lineageDot, "newick": lineageNewick, "json": nil,
 }
 
-// forest is the tree with its children at hand.
+// forest is the tree with its children at hand. The children of a segment are a chain of
+// numbers, so that a million segments take little memory.
 type forest struct {
-	*history.History
-	children [][]int64 // by segment; [0] holds the roots
-	onBest   map[int64]bool
+	*history.Lineage
+	first, last, next []int32 // by segment: its first and last child, and its next sibling; 0: none. [0] has the roots
+	onBest            map[int64]bool
 }
 
-func newForest(h *history.History) *forest {
-	f := &forest{History: h, children: make([][]int64, len(h.Tree)+1), onBest: map[int64]bool{}}
-	for _, n := range h.Tree {
-		f.children[n.Parent] = append(f.children[n.Parent], n.ID)
-	}
-	if path, err := h.Tree.Ancestry(h.Best); err == nil {
-		for _, n := range path {
-			f.onBest[n.ID] = true
+func newForest(l *history.Lineage) *forest {
+	n := l.Len() + 1
+	f := &forest{Lineage: l, first: make([]int32, n), last: make([]int32, n), next: make([]int32, n), onBest: map[int64]bool{}}
+	for id := int64(1); id < n; id++ {
+		parent := l.Parent(id)
+		if f.first[parent] == 0 {
+			f.first[parent] = int32(id)
+		} else {
+			f.next[f.last[parent]] = int32(id)
 		}
+		f.last[parent] = int32(id)
+	}
+	for id := l.Best; id != 0; id = l.Parent(id) {
+		f.onBest[id] = true
 	}
 	return f
 }
 
-func (f *forest) node(id int64) *pbt.Node { return &f.Tree[id-1] }
+// children are the segments that go on from one, in order; of 0, the roots.
+func (f *forest) children(id int64) (all []int64) {
+	for c := f.first[id]; c != 0; c = f.next[c] {
+		all = append(all, int64(c))
+	}
+	return all
+}
+
+// onlyChild is the one child of a segment; ok is false if it has none or several.
+func (f *forest) onlyChild(id int64) (child int64, ok bool) {
+	c := f.first[id]
+	return int64(c), c != 0 && c == f.last[id]
+}
 
 // stretch follows a segment for as long as it has one child; n segments are on the way.
 func (f *forest) stretch(id int64) (last int64, n int) {
-	for n = 1; len(f.children[id]) == 1; n++ {
-		id = f.children[id][0]
+	for n = 1; ; n++ {
+		child, ok := f.onlyChild(id)
+		if !ok {
+			return id, n
+		}
+		id = child
 	}
-	return id, n
 }
 
 func scoreText(s *pbt.Score) string {
@@ -96,7 +125,7 @@ func lineageText(w io.Writer, f *forest) error {
 	}
 	var stack []frame
 	push := func(id int64, depth int) { stack = append(stack, frame{id, depth}) }
-	for _, root := range slices.Backward(f.children[0]) {
+	for _, root := range slices.Backward(f.children(0)) {
 		push(root, 0)
 	}
 	out := bufio.NewWriter(w)
@@ -104,14 +133,14 @@ func lineageText(w io.Writer, f *forest) error {
 		at := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		last := f.writeStretch(out, at.id, at.depth)
-		kids := f.children[last]
+		kids := f.children(last)
 		for _, k := range slices.Backward(kids) {
-			if !f.node(k).Copied {
+			if !f.Node(k).Copied {
 				push(k, at.depth)
 			}
 		}
 		for _, k := range slices.Backward(kids) {
-			if f.node(k).Copied {
+			if f.Node(k).Copied {
 				push(k, at.depth+1)
 			}
 		}
@@ -123,7 +152,7 @@ func lineageText(w io.Writer, f *forest) error {
 // the last of them.
 func (f *forest) writeStretch(w io.Writer, id int64, depth int) int64 {
 	last, n := f.stretch(id)
-	a, b := f.node(id), f.node(last)
+	a, b := f.Node(id), f.Node(last)
 	mark, how, which := " ", "", fmt.Sprintf("segment %d", a.ID)
 	if f.onBest[id] {
 		mark = "*"
@@ -141,9 +170,11 @@ func (f *forest) writeStretch(w io.Writer, id int64, depth int) int64 {
 	return last
 }
 
-func lineageDot(w io.Writer, f *forest) error {
+func lineageDot(to io.Writer, f *forest) error {
+	w := bufio.NewWriter(to)
 	fmt.Fprintln(w, "digraph lineage {\n  node [shape=box, fontsize=10];")
-	for _, n := range f.Tree {
+	for id := int64(1); id <= f.Len(); id++ {
+		n := f.Node(id)
 		style := ""
 		if f.onBest[n.ID] {
 			style = ", penwidth=3"
@@ -157,8 +188,8 @@ func lineageDot(w io.Writer, f *forest) error {
 			fmt.Fprintf(w, "  s%d -> s%d%s;\n", n.Parent, n.ID, style)
 		}
 	}
-	_, err := fmt.Fprintln(w, "}")
-	return err
+	fmt.Fprintln(w, "}")
+	return w.Flush()
 }
 
 // lineageNewick writes one tree per initial member; branch lengths are steps. A
@@ -166,28 +197,27 @@ func lineageDot(w io.Writer, f *forest) error {
 func lineageNewick(w io.Writer, f *forest) error {
 	out := bufio.NewWriter(w)
 	type frame struct {
-		id   int64
-		next int // child to write next
+		id    int64
+		child int32 // to write next; 0: none is left
 	}
-	for _, root := range f.children[0] {
-		stack := []frame{{id: root}}
+	for _, root := range f.children(0) {
+		stack := []frame{{root, f.first[root]}}
 		for len(stack) > 0 {
 			at := &stack[len(stack)-1]
-			kids := f.children[at.id]
-			if at.next < len(kids) {
+			if child := at.child; child != 0 {
 				mark := byte(',')
-				if at.next == 0 {
+				if child == f.first[at.id] {
 					mark = '('
 				}
 				out.WriteByte(mark)
-				at.next++
-				stack = append(stack, frame{id: kids[at.next-1]})
+				at.child = f.next[child]
+				stack = append(stack, frame{int64(child), f.first[child]})
 				continue
 			}
-			if len(kids) > 0 {
+			if f.first[at.id] != 0 {
 				out.WriteByte(')')
 			}
-			n := f.node(at.id)
+			n := f.Node(at.id)
 			fmt.Fprintf(out, "s%d_m%d:%d", n.ID, n.Member, n.Step-n.From)
 			stack = stack[:len(stack)-1]
 		}
