@@ -31,6 +31,7 @@ type Config struct {
 	Spec       machine.Spec
 	Experiment []byte
 	Source     []byte
+	Origin     []byte // where that file is, kept beside it; nil: not known
 	SpecOf     machine.SpecFunc
 	Branch     *Branch // what a new run begins with; nil for fresh weights
 
@@ -74,6 +75,7 @@ const (
 	JournalFile    = "journal.sqlite"
 	CheckpointDir  = "checkpoints"
 	ExperimentFile = "experiment.yaml"
+	OriginFile     = "origin.json" // where the experiment file and the code were; decides nothing
 
 	journalDraft = ".creating-journal-" // how journal.Create begins the names of its drafts
 )
@@ -244,6 +246,11 @@ func (e *Engine) start() error {
 	if len(e.config.Source) > 0 {
 		if err := os.WriteFile(e.path(ExperimentFile), e.config.Source, 0o666); err != nil {
 			return fmt.Errorf("keep the experiment file: %w", err)
+		}
+	}
+	if len(e.config.Origin) > 0 {
+		if err := os.WriteFile(e.path(OriginFile), e.config.Origin, 0o666); err != nil {
+			return fmt.Errorf("note where the experiment file is: %w", err)
 		}
 	}
 	if e.journal == nil {

@@ -59,6 +59,7 @@ type branching struct {
 	stored []byte
 	source []byte
 	from   engine.Branch
+	origin *origin // nil if the old run has none
 }
 
 // planBranch says how a run begins with a segment of another, or why it cannot.
@@ -91,6 +92,8 @@ func planBranch(dir, segment string, options []config.Option) (*branching, error
 	if err != nil {
 		return nil, err
 	}
+	from, _ := relocate(dir, old)
+	b.origin = from.derived()
 	if err := b.settings(old, id, options); err != nil {
 		return nil, err
 	}
@@ -234,6 +237,10 @@ func (b *branching) make(c engine.Config, hold func() func()) (*engine.Engine, e
 		return nil, usageError{fmt.Errorf("%s is in the old run's own directory: choose another --dir", c.Dir)}
 	}
 	c.Spec, c.Experiment, c.Source, c.Branch = b.spec, b.stored, b.source, &b.from
+	var err error
+	if c.Origin, err = b.origin.kept(c.Dir, &b.exp.Trainer); err != nil {
+		return nil, err
+	}
 	e, err := engine.Create(c)
 	if errors.Is(err, engine.ErrExists) {
 		return nil, usageError{err}

@@ -338,7 +338,7 @@ func (v *victim) examine() {
 // files lists exactly what may be in a run's directory.
 func (v *victim) files(checkpoint func(segment int64) string, segments int64) {
 	v.t.Helper()
-	want := []string{"checkpoints", "experiment.yaml", "journal.sqlite", "lock"}
+	want := []string{"checkpoints", "experiment.yaml", "journal.sqlite", "lock", "origin.json"}
 	have := slices.DeleteFunc(list(v.t, v.dir, "d"), func(name string) bool {
 		return name == "journal.sqlite-shm" || name == "journal.sqlite-wal" || // a reader's, or the owner's
 			name == logDir || name == serverFile // of programs; where a killed process listened

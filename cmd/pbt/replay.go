@@ -21,7 +21,7 @@ and verified like any other. --set population=3 trains three models along the sc
 The paper compares such a run with one under the final hyperparameters.`,
 		Example: "  pbt replay runs/digits-1 --seed 7",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			exp, err := replayOf(args[0], segment)
+			exp, from, err := replayOf(args[0], segment)
 			if err != nil {
 				return err
 			}
@@ -36,6 +36,7 @@ The paper compares such a run with one under the final hyperparameters.`,
 			if err != nil {
 				return err
 			}
+			f.origin = from.derived()
 			return f.start(cmd, exp, source)
 		},
 	}
@@ -47,14 +48,15 @@ The paper compares such a run with one under the final hyperparameters.`,
 }
 
 // replayOf is the experiment that trains along a segment's schedule.
-func replayOf(dir string, segment int64) (*config.Experiment, error) {
+func replayOf(dir string, segment int64) (*config.Experiment, *origin, error) {
 	exp, err := storedExperiment(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	from, _ := relocate(dir, exp)
 	stages, err := readSchedule(dir, segment)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	last := stages[len(stages)-1]
 	exp.Name += "-replay"
@@ -65,7 +67,7 @@ func replayOf(dir string, segment int64) (*config.Experiment, error) {
 		ExploreAlways: true, MinScored: 1, Repair: pbt.RepairNone,
 	}
 	if _, err := exp.Spec(); err != nil {
-		return nil, fmt.Errorf("the schedule of %s cannot be followed: %w", dir, err)
+		return nil, nil, fmt.Errorf("the schedule of %s cannot be followed: %w", dir, err)
 	}
-	return exp, nil
+	return exp, from, nil
 }

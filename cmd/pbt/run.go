@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -32,6 +33,8 @@ type runFlags struct {
 	exp     *config.Experiment
 	dir     string
 	made    []string // by chooseDir, the innermost first
+	origin  *origin  // where the experiment file is; nil if that is not known
+	from    string   // an experiment file whose settings a run takes over when it is resumed
 	seed    string
 	slots   int
 	sets    []string
@@ -57,18 +60,24 @@ func (f *runFlags) add(c *cobra.Command) {
 
 // options are the assignments as config knows them.
 func (f *runFlags) options(c *cobra.Command) []config.Option {
-	sets := f.sets
+	return []config.Option{config.Set(f.assignments(c)...), config.Builtins(builtinNames()...)}
+}
+
+// assignments are what the command line sets.
+func (f *runFlags) assignments(c *cobra.Command) []string {
+	sets := slices.Clone(f.sets)
 	if f.seed != "" {
 		sets = append(sets, "seed="+f.seed)
 	}
 	if c.Flags().Changed("slots") {
 		sets = append(sets, "trainer.slots="+strconv.Itoa(f.slots))
 	}
-	return []config.Option{config.Set(sets...), config.Builtins(builtinNames()...)}
+	return sets
 }
 
 func newRun() *cobra.Command {
 	var f runFlags
+	var resume bool
 	c := &cobra.Command{
 		Use: "run FILE", Short: "Train a population", Args: cobra.ExactArgs(1),
 		Long: `Train the population that an experiment file describes, in a directory of its own. On a terminal the
@@ -76,19 +85,37 @@ run is drawn while it goes on, as pbt watch draws it; ? tells the keys. The link
 drawn at the top, is the same in a browser.
 
 Ctrl-C stops in good order; a second one at once. Neither, nor kill -9, loses a recorded outcome:
-pbt resume goes on. The last line of --json output is the best record.`,
-		Example: "  pbt run experiment.yaml --set budget.steps=8000 --slots 4",
+pbt resume goes on. The last line of --json output is the best record.
+
+With --resume, the same command starts the run in --dir, resumes it, or prints its result if it has ended: for
+schedulers that requeue a job.`,
+		Example: "  pbt run experiment.yaml --set budget.steps=8000 --slots 4\n  pbt run experiment.yaml --dir runs/night --resume",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			exp, source, err := readExperiment(cmd.Context(), args[0], f.options(cmd))
+			if resume && f.dir == "" {
+				return usageError{errors.New("--resume needs --dir: without it, each run gets a new directory")}
+			}
+			if resume {
+				is, err := begun(f.dir)
+				if err != nil {
+					return err
+				}
+				if is {
+					return f.resume(cmd)
+				}
+			}
+			options := f.options(cmd)
+			exp, source, err := readExperiment(cmd.Context(), args[0], options)
 			if err != nil {
 				return err
 			}
+			f.origin = newOrigin(args[0], source, options, f.assignments(cmd))
 			return f.start(cmd, exp, source)
 		},
 	}
 	f.add(c)
 	c.Flags().StringVar(&f.dir, "dir", "", "the run's `directory` (default runs/<name>-<n>)")
 	c.Flags().StringVar(&f.seed, "seed", "", "the run's seed, a `number` (default: as in the experiment file)")
+	c.Flags().BoolVar(&resume, "resume", false, "resume the run if --dir holds one")
 	return c
 }
 
@@ -154,6 +181,9 @@ func (f *runFlags) start(cmd *cobra.Command, exp *config.Experiment, source []by
 		return f.notMade(err)
 	}
 	c.Spec, c.Experiment, c.Source = spec, stored, source
+	if c.Origin, err = f.origin.kept(f.dir, &exp.Trainer); err != nil {
+		return f.notMade(err)
+	}
 	e, err := engine.Create(c)
 	if errors.Is(err, engine.ErrExists) {
 		return usageError{err}
@@ -343,23 +373,29 @@ func newResume() *cobra.Command {
 		Use: "resume DIR", Short: "Go on with a run after a stop, a crash, or with a larger budget", Args: cobra.ExactArgs(1),
 		Long: `Go on with a run: after Ctrl-C, after a crash, or with a larger budget.
 --set may change what alters no decision already made: the budget, retries, timeouts, what is kept, the trainer.
+If the experiment file was edited since the run began, resume says what differs; --from FILE applies what may
+change. A run that was moved or copied together with its experiment file trains with the code beside that file.
 
 Before it trains, pbt checks that the journal and the checkpoints are as they were recorded. If they are not, it
 refuses, and names what differs. --accept-altered trains on regardless: decisions then rest on the altered data, the
 journal records that, and pbt verify reports the run as altered from then on.`,
-		Example: "  pbt resume runs/digits-1 --set budget.steps=8000",
+		Example: "  pbt resume runs/digits-1 --set budget.steps=8000\n  pbt resume runs/digits-1 --from experiment.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.dir = args[0]
+			if err := isExperimentFile(f.dir); err != nil {
+				return err
+			}
 			return f.resume(cmd)
 		},
 	}
 	f.add(c)
 	c.Flags().BoolVar(&f.acceptAltered, "accept-altered", false, "train on though the journal or checkpoints were altered")
+	c.Flags().StringVar(&f.from, "from", "", "apply what may change of an experiment `file`")
 	return c
 }
 
 func (f *runFlags) resume(cmd *cobra.Command) error {
-	if _, live, err := journal.OwnerOf(f.dir); err == nil && live && len(f.sets) == 0 {
+	if _, live, err := journal.OwnerOf(f.dir); err == nil && live && len(f.sets) == 0 && f.from == "" {
 		// Paused by hand, it waits in its process; if not, opening it says who has it.
 		if done, err := askRun(f.dir, api.Command{Verb: api.VerbResume}); err == nil {
 			if f.asJSON {
@@ -377,9 +413,16 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	from, err := f.prepareResume(cmd.Context(), cmd.ErrOrStderr(), old)
+	if err != nil {
+		return err
+	}
 	exp, err := config.FromJSON(stored, f.options(cmd)...)
 	if err != nil {
 		return err
+	}
+	if err := checkWorkdir(&exp.Trainer, f.dir); err != nil {
+		return usageError{err}
 	}
 	allowed, refused := config.Changes(old, exp)
 	if len(refused) > 0 {
@@ -400,7 +443,7 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 		return err
 	}
 	warnAccepted(cmd.ErrOrStderr(), f.dir, e.Accepted())
-	if err := tellMissing(cmd.ErrOrStderr(), f.dir, e.Machine()); err != nil {
+	if err := errors.Join(tellMissing(cmd.ErrOrStderr(), f.dir, e.Machine()), f.noteOrigin(cmd.ErrOrStderr(), from, &exp.Trainer)); err != nil {
 		return errors.Join(err, e.Close())
 	}
 	if phase, reason := e.Machine().Phase(); phase == machine.PhaseEnded {
