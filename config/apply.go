@@ -23,6 +23,14 @@ func Apply(old, new *Experiment) (assignments, refused []string) {
 	return assignments, refused
 }
 
+// Gives tells whether an experiment file itself gives a top-level key: what it does not give
+// is derived, and may come out differently for another budget or population.
+func Gives(file []byte, key string) bool {
+	var faults complaints
+	doc := loadYAML(&source{name: "experiment"}, file, &faults)
+	return doc != nil && doc.kind == mapKind && doc.get(key) != nil
+}
+
 // reach is the value at a path; nil if there is none.
 func (n *node) reach(path []string) *node {
 	for len(path) > 0 {

@@ -20,8 +20,11 @@ func TestApply(t *testing.T) {
 		t.Fatal(err)
 	}
 	sets, refused := config.Apply(old, changed)
-	if !slices.Equal(refused, []string{"population: 20 → 5"}) {
+	if !slices.Equal(refused, []string{"population: 20 → 5", "segment.steps: 5 → 10"}) {
 		t.Errorf("refused: %q", refused)
+	}
+	if config.Gives([]byte(text), "segment") || !config.Gives([]byte(text), "budget") || config.Gives([]byte("["), "budget") {
+		t.Error("Gives is wrong")
 	}
 	stored, err := json.Marshal(old)
 	if err != nil {
@@ -31,7 +34,7 @@ func TestApply(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%q: %v", sets, err)
 	}
-	if allowed, left := config.Changes(applied, changed); len(allowed) > 0 || len(left) != 1 {
+	if allowed, left := config.Changes(applied, changed); len(allowed) > 0 || len(left) != 2 {
 		t.Errorf("after %q: %q, %q", sets, allowed, left)
 	}
 }

@@ -58,9 +58,12 @@ func (f *runFlags) fromFile(ctx context.Context, o *origin, old *config.Experime
 	if o != nil {
 		options = append(options, config.Set(o.Sets...))
 	}
-	exp, _, err := readExperiment(ctx, f.from, options)
+	exp, text, err := readExperiment(ctx, f.from, options)
 	if err != nil {
 		return nil, err
+	}
+	if !config.Gives(text, "segment") {
+		exp.Segment = old.Segment // derived from the budget when the run began
 	}
 	if o != nil && o.Derived {
 		exp.Name, exp.Seed, exp.Initial = old.Name, old.Seed, old.Initial

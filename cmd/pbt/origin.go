@@ -262,6 +262,9 @@ func (o *origin) fileSettings(ctx context.Context, dir string) (then, now *confi
 		return nil, nil, err
 	}
 	now, err = config.Parse(o.File, text, options...)
+	if err == nil && !config.Gives(text, "segment") {
+		now.Segment = then.Segment // derived from the budget when the run began
+	}
 	return then, now, err
 }
 

@@ -115,6 +115,19 @@ func TestAnEditedFileThenResume(t *testing.T) {
 	ok(t, dir, "verify", "x")
 }
 
+// What no file gives, and follows from the budget, is no edit.
+func TestADerivedSegmentIsNoEdit(t *testing.T) {
+	short := strings.NewReplacer("segment: {steps: 5}\n", "", "steps: 50", "steps: 100").Replace(quick)
+	dir := home(t, short)
+	ok(t, dir, "run", "q.yaml", "--dir", "x", "--quiet")
+	save(t, dir, "q.yaml", strings.Replace(short, "steps: 100", "steps: 200", 1))
+	for _, args := range [][]string{{"resume", "x"}, {"resume", "x", "--from", "q.yaml"}} {
+		if r := cli(t, dir, args...); r.code != exitDone || strings.Contains(r.err, "segment") || strings.Contains(r.err, "not applied") {
+			t.Errorf("%v: %s", args, r)
+		}
+	}
+}
+
 func TestResumeOfAnExperimentFileNamesTheRun(t *testing.T) {
 	dir := home(t, quick)
 	fails(t, dir, exitUsage, "Start one: pbt run q.yaml", "resume", "q.yaml")
