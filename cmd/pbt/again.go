@@ -10,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
+	"github.com/seed-7a1a2db0/pbt/machine"
 )
 
 // prepareResume finds where a run's experiment file and code are now, and says how they
@@ -144,4 +146,31 @@ func newestRunOf(path string) (newest string) {
 		}
 	}
 	return newest
+}
+
+// maxMissing bounds how many missing checkpoints are named.
+const maxMissing = 8
+
+// tellMissing tells which checkpoints somebody has deleted that members go on from, and
+// what that means.
+func tellMissing(w io.Writer, dir string, m *machine.Machine) error {
+	store, err := openCheckpoints(dir)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for i := range m.Members() {
+		r, _ := m.Record(i)
+		if name, there := keptCheckpoint(m, store, r.Segment); name != "" && !there {
+			missing = append(missing, fmt.Sprintf("%s (segment %d, of member %d)", name, r.Segment, i))
+		}
+	}
+	if n := len(missing) - maxMissing; n > 0 {
+		missing = append(missing[:maxMissing], fmt.Sprintf("and those of %d more", n))
+	}
+	if len(missing) > 0 {
+		fmt.Fprintf(w, "pbt: missing in %s, and not deleted by pbt: %s. Who begins a segment with one of them fails, and is repaired once no attempt is left, as repair: says. To lose nothing, stop, put them back from a copy, and resume\n",
+			filepath.Join(dir, engine.CheckpointDir), strings.Join(missing, ", "))
+	}
+	return nil
 }

@@ -122,7 +122,7 @@ func TestADerivedSegmentIsNoEdit(t *testing.T) {
 	ok(t, dir, "run", "q.yaml", "--dir", "x", "--quiet")
 	save(t, dir, "q.yaml", strings.Replace(short, "steps: 100", "steps: 200", 1))
 	for _, args := range [][]string{{"resume", "x"}, {"resume", "x", "--from", "q.yaml"}} {
-		if r := cli(t, dir, args...); r.code != exitDone || strings.Contains(r.err, "segment") || strings.Contains(r.err, "not applied") {
+		if r := cli(t, dir, args...); r.code != exitDone || strings.Contains(r.err, "segment.steps") || strings.Contains(r.err, "not applied") {
 			t.Errorf("%v: %s", args, r)
 		}
 	}

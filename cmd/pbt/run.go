@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -464,33 +463,6 @@ func warnAccepted(w io.Writer, dir string, accepted []machine.Accepted) {
 	}
 	fmt.Fprintln(w, "pbt: A checkpoint of which files are damaged is not loaded: its member is repaired, as repair: says. The journal\n"+
 		"pbt: records that this was accepted, and pbt verify reports the run as altered from now on.")
-}
-
-// maxMissing bounds how many missing checkpoints are named.
-const maxMissing = 8
-
-// tellMissing tells which checkpoints somebody has deleted that members go on from, and
-// what that means.
-func tellMissing(w io.Writer, dir string, m *machine.Machine) error {
-	store, err := openCheckpoints(dir)
-	if err != nil {
-		return err
-	}
-	var missing []string
-	for i := range m.Members() {
-		r, _ := m.Record(i)
-		if name, there := keptCheckpoint(m, store, r.Segment); name != "" && !there {
-			missing = append(missing, fmt.Sprintf("%s (segment %d, of member %d)", name, r.Segment, i))
-		}
-	}
-	if n := len(missing) - maxMissing; n > 0 {
-		missing = append(missing[:maxMissing], fmt.Sprintf("and those of %d more", n))
-	}
-	if len(missing) > 0 {
-		fmt.Fprintf(w, "pbt: missing in %s, and not deleted by pbt: %s. Who begins a segment with one of them fails, and is repaired once no attempt is left, as repair: says. To lose nothing, stop, put them back from a copy, and resume\n",
-			filepath.Join(dir, engine.CheckpointDir), strings.Join(missing, ", "))
-	}
-	return nil
 }
 
 func change(exp *config.Experiment, paths []string) (*machine.Change, error) {
