@@ -9,7 +9,7 @@ import (
 
 // Placeholders are the names, beside hyperparameters, that a command may hold in
 // braces.
-var Placeholders = []string{"steps", "load", "save", "seed", "weight_seed", "member", "from", "segment"}
+var Placeholders = []string{"steps", "load", "save", "seed", "weight_seed", "member", "from", "segment", "until"}
 
 // IsTemplate tells the two kinds of command apart. One with a placeholder in it
 // is a template: a process per segment. One without is a client: a process that

@@ -62,6 +62,7 @@ In a command, a name in braces stands for a value:
 | ` + "`{lr}`" + ` | the hyperparameter lr, and so on; nested ones with dots |
 | ` + "`{steps}`" + ` | training steps to do now |
 | ` + "`{from}`" + ` | training steps the weights have behind them |
+| ` + "`{until}`" + ` | ` + "`{from}` + `{steps}`" + `: the step at which the segment ends, for programs that take an absolute target |
 | ` + "`{load}`" + ` | the directory to load from; empty for fresh weights |
 | ` + "`{save}`" + ` | the directory to save to |
 | ` + "`{seed}`" + ` | a seed for this segment's randomness |

@@ -123,6 +123,7 @@ func (h *History) finished(e *machine.Finished) error {
 		return err
 	}
 	n.State, n.Score, n.Metrics, n.Checkpoint = pbt.NodeFinished, &e.Score, e.Metrics, e.Checkpoint.ID
+	n.Step = e.Step // fewer or more steps may have been trained than were planned
 	h.outcomes[e.Segment-1] = e
 	if e.Score.Finite() && e.Checkpoint.ID != "" && (h.Best == 0 || h.Goal.Better(e.Score, *h.Tree[h.Best-1].Score)) {
 		h.Best = e.Segment

@@ -296,8 +296,10 @@ func (m *Machine) applyFinished(at int64, b *Finished) error {
 		return err
 	}
 	p := &mem.plan
-	if b.Segment != p.segment || b.Step != p.from+p.steps {
-		return fmt.Errorf("segment %d finishes at step %d, planned was segment %d to step %d", b.Segment, b.Step, p.segment, p.from+p.steps)
+	trained := b.Step - p.from
+	if b.Segment != p.segment || trained < 1 || trained > MaxTrained || b.Spent != mem.spent+trained {
+		return fmt.Errorf("segment %d finishes at step %d with %d steps spent; planned was segment %d from step %d, of a member with %d steps spent",
+			b.Segment, b.Step, b.Spent, p.segment, p.from, mem.spent)
 	}
 	if b.Checkpoint.ID != "" {
 		m.forgetBase(b.Member)
@@ -314,9 +316,9 @@ func (m *Machine) applyFinished(at int64, b *Finished) error {
 	}
 	m.pop.Set(b.Member, m.recordOf(b, mem))
 	mem.record, mem.step = b.Segment, b.Step
-	mem.spent += p.steps
+	mem.spent += trained
 	mem.finished++
-	m.spent += p.steps
+	m.spent += trained
 	m.promised -= p.steps
 	m.counts.Finished++
 	if b.Score.Finite() {

@@ -47,6 +47,7 @@ type Scored struct {
 	Segment int64
 	Member  int
 	Score   pbt.Score
+	Steps   *int64 // trained; nil: as asked
 }
 
 // Report brings an outcome.
@@ -55,6 +56,7 @@ type Report struct {
 	Segment    int64
 	Member     int
 	Score      pbt.Score
+	Steps      *int64 // trained; nil: as asked
 	Samples    []float64
 	Metrics    Metrics
 	Checkpoint Checkpoint

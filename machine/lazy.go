@@ -64,15 +64,16 @@ func (m *Machine) wantsSave(q Scored) bool {
 		return true
 	}
 	mem := &m.members[q.Member]
+	trained := mem.plan.trained(q.Steps)
 	switch {
-	case m.spec.Budget.Grant(m.spec.Segment, mem.spent+mem.plan.steps, m.spent+mem.plan.steps, m.promised-mem.plan.steps) == 0:
+	case m.spec.Budget.Grant(m.spec.Segment, mem.spent+trained, m.spent+trained, m.promised-mem.plan.steps) == 0:
 		return true // its last
 	case mem.wish != nil:
 		return true // a person's wish may take another process
 	case m.spec.Budget.Reached(m.spec.Goal, q.Score):
 		return true
 	}
-	return m.spec.Policy.LikelyDonor(m.pop, q.Member, q.Score, mem.plan.from+mem.plan.steps, donorWindow*m.spec.Segment)
+	return m.spec.Policy.LikelyDonor(m.pop, q.Member, q.Score, mem.plan.from+trained, donorWindow*m.spec.Segment)
 }
 
 // mustSave tells whether a segment cannot be recorded without a checkpoint: where

@@ -131,6 +131,15 @@ type plan struct {
 	failures              int // counted against this segment
 }
 
+// trained is how many steps an attempt at the segment has trained: as it reports, or as
+// it was asked to.
+func (p *plan) trained(reported *int64) int64 {
+	if reported != nil {
+		return *reported
+	}
+	return p.steps
+}
+
 // New returns the machine of a run without events.
 func New(spec Spec, specOf SpecFunc) (*Machine, error) {
 	if err := spec.Validate(); err != nil {
@@ -342,11 +351,16 @@ func (m *Machine) report(now int64, r Report) error {
 		m.failed(now, r.Member, FailDiverged, fmt.Sprintf("the score is %s", r.Score))
 		return nil
 	}
+	trained := mem.plan.trained(r.Steps)
+	if trained < 1 || trained > MaxTrained {
+		m.failed(now, r.Member, FailError, fmt.Sprintf("its report counts %d trained steps: want 1 to %d; a trainer that cannot train reports a failure", trained, int64(MaxTrained)))
+		return nil
+	}
 	worker := mem.lease.worker
 	other, holdsOther := m.heldBy(worker)
 	m.emit(now, &Finished{
 		Segment: mem.plan.segment, Member: r.Member, Lease: r.Lease, Score: r.Score, Samples: r.Samples, Metrics: r.Metrics,
-		Step: mem.plan.from + mem.plan.steps, Spent: mem.spent + mem.plan.steps, Checkpoint: r.Checkpoint,
+		Step: mem.plan.from + trained, Spent: mem.spent + trained, Checkpoint: r.Checkpoint,
 		Loaded: r.Loaded[:min(len(r.Loaded), LoadedDigits)], Times: r.Times,
 	})
 	if holdsOther && other != r.Member && m.members[other].state == StateWaiting {

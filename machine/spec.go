@@ -45,6 +45,7 @@ const (
 	MaxRetries    = 1000
 	MaxKeepBest   = 1000
 	MaxSaveEvery  = 1_000_000
+	MaxTrained    = 1 << 40 // steps that a report may count; sums of them stay far from overflow
 	// DefaultFailureLimit keeps a trainer that can never work from burning an
 	// hour: twenty failures with not one segment finished between them.
 	DefaultFailureLimit = 20

@@ -160,6 +160,8 @@ func (m *Report) check() error {
 		return fmt.Errorf("%d samples; want at most %d", len(m.Samples), MaxSamples)
 	case m.Eval < 0 || math.IsNaN(m.Eval) || math.IsInf(m.Eval, 0):
 		return fmt.Errorf("eval is %g seconds", m.Eval)
+	case m.Steps != nil && (*m.Steps < 1 || *m.Steps > MaxSteps):
+		return fmt.Errorf("steps is %d: want 1 to %d steps, trained in this segment", *m.Steps, int64(MaxSteps))
 	}
 	return errors.Join(checkLease(m.Lease), checkMetrics(m.Metrics))
 }

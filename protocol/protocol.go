@@ -28,8 +28,9 @@ const (
 	MaxSamples   = 10_000  // in a report
 	MaxErrorText = 16 << 10
 	MaxRestartOn = 1000
-	MaxRate      = 10_000 // messages a second, sustained
-	MaxProgress  = 100    // progress messages a second that are looked at
+	MaxSteps     = 1 << 40 // trained, in a report
+	MaxRate      = 10_000  // messages a second, sustained
+	MaxProgress  = 100     // progress messages a second that are looked at
 )
 
 // Names of environment variables of a trainer's process.
@@ -47,6 +48,7 @@ const (
 	EnvSave   = "PBT_SAVE"
 	EnvFrom   = "PBT_FROM"
 	EnvSteps  = "PBT_STEPS"
+	EnvUntil  = "PBT_UNTIL"  // EnvFrom + EnvSteps
 	EnvHypers = "PBT_HYPERS" // a JSON object
 )
 
@@ -85,7 +87,8 @@ type Report struct {
 	Score   *Number           `json:"score"`
 	Samples []Number          `json:"samples,omitempty"`
 	Metrics map[string]Number `json:"metrics,omitempty"`
-	Eval    float64           `json:"eval,omitempty"` // seconds since Loaded that went into measuring
+	Eval    float64           `json:"eval,omitempty"`  // seconds since Loaded that went into measuring
+	Steps   *int64            `json:"steps,omitempty"` // trained in this segment; absent: as asked
 }
 
 // Saved says that the checkpoint is complete.
@@ -138,6 +141,7 @@ type Segment struct {
 	Load       string     `json:"load,omitempty"` // directory, with StartLoad
 	From       int64      `json:"from"`
 	Steps      int64      `json:"steps"`
+	Until      int64      `json:"until"` // from + steps: the step at which the segment ends
 	Hypers     pbt.Hypers `json:"hypers"`
 	Seed       uint64     `json:"seed"` // below 2^63
 	WeightSeed uint64     `json:"weight_seed"`

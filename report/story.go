@@ -35,7 +35,7 @@ func (r *report) sayLeader() string {
 	if m := visible(r.sum.Metric); m != "" && m != "score" && len(m) <= 24 {
 		what = m + " "
 	}
-	step := r.chosen.From + r.chosen.Steps
+	step := r.chosen.From + r.chosen.Steps // of a finished segment: those that were trained
 	if r.o.Segment != 0 {
 		if r.chosen.Score == nil {
 			return fmt.Sprintf("This report follows segment %d of member %d, which has no score.", r.chosen.ID, r.chosen.Member)

@@ -41,6 +41,7 @@ type book struct {
 	diskFull       bool
 	counts         machine.Counts
 	outcomes       int64
+	excess         int64 // steps trained beyond what was asked for: so far a budget may be exceeded
 	lost           int64 // steps whose weights were lost: trained, and given back
 	checks         int
 
@@ -97,6 +98,7 @@ type segment struct {
 	parent  int64
 	from    int64
 	steps   int64
+	trained int64 // with an outcome: fewer or more than steps, as its trainer has counted
 	hypers  pbt.Hypers
 	attempt int
 	outcome *machine.Finished // nil: not yet

@@ -267,11 +267,18 @@ func (b *book) finished(at int64, e *machine.Finished) {
 	b.checkWeights(e, s)
 	b.keepInMind(e, p, s)
 	b.endLease(e.Lease, endReported)
-	p.spent += s.steps
-	b.spent += s.steps
+	s.trained = b.w.model.trained(s.weights, s.steps)
+	p.spent += s.trained
+	b.spent += s.trained
 	b.promised -= s.steps
-	if e.Step != s.from+s.steps || e.Spent != p.spent {
-		b.w.violate(LawSums, "segment %d ends at step %d, %d spent; it should be %d and %d", e.Segment, e.Step, e.Spent, s.from+s.steps, p.spent)
+	if s.trained > s.steps {
+		b.excess += s.trained - s.steps
+	}
+	if s.trained != s.steps {
+		b.w.tally.Miscounts++
+	}
+	if e.Step != s.from+s.trained || e.Spent != p.spent {
+		b.w.violate(LawSums, "segment %d ends at step %d, %d spent; it should be %d and %d", e.Segment, e.Step, e.Spent, s.from+s.trained, p.spent)
 	}
 	var past []float64
 	if old, ok := b.pop.Record(e.Member); ok && s.parent != 0 {

@@ -301,7 +301,7 @@ func (b *book) checkEnd(m *machine.Machine) {
 	sum, trained := int64(0), int64(0)
 	for i := range b.segments {
 		if s := &b.segments[i]; s.outcome != nil {
-			trained += s.steps
+			trained += s.trained
 		}
 	}
 	if trained != b.spent+b.lost {
@@ -309,11 +309,11 @@ func (b *book) checkEnd(m *machine.Machine) {
 	}
 	for i := range b.members {
 		sum += b.members[i].spent
-		if limit := b.largest.Steps; limit > 0 && b.members[i].spent > limit {
+		if limit := b.largest.Steps; limit > 0 && b.members[i].spent > limit+b.excess {
 			b.w.violate(LawBudget, "member %d has spent %d steps of %d", i, b.members[i].spent, limit)
 		}
 	}
-	if limit := b.largest.Total; sum != b.spent || limit > 0 && sum > limit {
+	if limit := b.largest.Total; sum != b.spent || limit > 0 && sum > limit+b.excess {
 		b.w.violate(LawBudget, "all have spent %d steps together, counted are %d, allowed are %d", sum, b.spent, limit)
 	}
 	if len(b.alive) > 0 {

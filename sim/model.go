@@ -29,6 +29,7 @@ type model struct {
 	fail     float64 // how often an attempt ends in an error or a panic
 	poison   float64 // share of hyperparameters under which every attempt does
 	cliff    float64 // share of steps from which on every attempt does
+	miscount float64 // how often a segment trains fewer or more steps than were asked for
 }
 
 // fresh are new weights. first is the first random number at their seed.
@@ -43,6 +44,23 @@ func (m *model) step(w weights, h pbt.Hypers, first uint64) weights {
 		quality:  w.quality*0.9 + unit(settings^m.seed)/2 + unit(hash)/2,
 		diverged: w.diverged || unit(hash^1) < m.diverge,
 	}
+}
+
+// trained is how many steps were trained of those asked for, on the way to weights.
+func (m *model) trained(w weights, asked int64) int64 {
+	if u := unit(w.hash ^ 6); u < m.miscount {
+		return 1 + int64(mix(w.hash^7)%uint64(2*asked))
+	}
+	return asked
+}
+
+// counted is that number as a report gives it: not at all where it may be left out.
+func (m *model) counted(w weights, asked int64) *int64 {
+	trained := m.trained(w, asked)
+	if trained == asked && w.hash%2 == 0 {
+		return nil
+	}
+	return &trained
 }
 
 // score is what weights are worth.

@@ -323,7 +323,7 @@ func (t *turn) segment(held memory) *protocol.Segment {
 	j := t.job
 	m := &protocol.Segment{
 		Lease: j.Lease, Segment: j.ID, Member: j.Member, Start: protocol.StartLoad, Load: j.Load,
-		From: j.From, Steps: j.Steps, Hypers: j.Hypers, Seed: j.Seed >> 1, WeightSeed: j.WeightSeed >> 1,
+		From: j.From, Steps: j.Steps, Until: j.From + j.Steps, Hypers: j.Hypers, Seed: j.Seed >> 1, WeightSeed: j.WeightSeed >> 1,
 	}
 	switch {
 	case j.Parent == 0:
@@ -335,7 +335,7 @@ func (t *turn) segment(held memory) *protocol.Segment {
 }
 
 func evaluation(r *protocol.Report) Evaluation {
-	e := Evaluation{Score: float64(*r.Score)}
+	e := Evaluation{Score: float64(*r.Score), Steps: r.Steps}
 	for _, x := range r.Samples {
 		e.Samples = append(e.Samples, float64(x))
 	}

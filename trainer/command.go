@@ -105,7 +105,10 @@ func (s *commandSlot) Train(ctx context.Context, job Job) (Result, error) {
 	if !last.found {
 		return Result{}, fmt.Errorf("%s exited with status 0, but its score was not found: want %s%s\n%s", args[0], s.Score, last.miss.explain(), p.Tail())
 	}
-	res.Score, res.Metrics, res.Samples = last.score, last.metrics, last.samples
+	if last.wrong != nil {
+		return Result{}, fmt.Errorf("%s exited with status 0, but %w", args[0], last.wrong)
+	}
+	res.Score, res.Metrics, res.Samples, res.Steps = last.score, last.metrics, last.samples, last.steps
 	return res, nil
 }
 
@@ -134,6 +137,7 @@ func jobVariables(job *Job) []string {
 		protocol.EnvSave + "=" + job.Save,
 		protocol.EnvFrom + "=" + strconv.FormatInt(job.From, 10),
 		protocol.EnvSteps + "=" + strconv.FormatInt(job.Steps, 10),
+		protocol.EnvUntil + "=" + strconv.FormatInt(job.From+job.Steps, 10),
 		protocol.EnvHypers + "=" + string(job.Hypers.AppendJSON(nil)),
 		protocol.EnvWeightSeed + "=" + strconv.FormatUint(job.WeightSeed>>1, 10),
 	}

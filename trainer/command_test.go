@@ -146,6 +146,24 @@ func TestMetricsAndSamplesBesideTheScore(t *testing.T) {
 	}
 }
 
+func TestAProgramCountsItsSteps(t *testing.T) {
+	res, err := sh(t, `echo '{"score": 1, "steps_trained": 7, "steps": 5000}'`)
+	if err != nil || res.Steps == nil || *res.Steps != 7 || len(res.Metrics) != 1 || res.Metrics["steps"] != 5000 {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if res, err := sh(t, `echo '{"score": 1, "steps": 5000}'`); err != nil || res.Steps != nil {
+		t.Errorf("a metric named steps counts: %+v, %v", res, err)
+	}
+	for _, wrong := range []string{"0", "-2", "2.5", "1e99", `"3"`, "null"} {
+		if _, err := sh(t, `echo '{"score": 1, "steps_trained": `+wrong+`}'`); err == nil || !strings.Contains(err.Error(), "want a whole number from 1 to") {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+	if res, err := sh(t, `echo '{"score": '$((PBT_UNTIL - PBT_FROM - PBT_STEPS))'}'`); err != nil || res.Score != 0 {
+		t.Errorf("PBT_UNTIL is not PBT_FROM + PBT_STEPS: %+v, %v", res, err)
+	}
+}
+
 func TestTheScoreByRegex(t *testing.T) {
 	for name, c := range map[string]struct {
 		regex, script string

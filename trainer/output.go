@@ -61,6 +61,8 @@ type result struct {
 	score   float64
 	metrics map[string]float64
 	samples []float64
+	steps   *int64 // trained; nil: as asked
+	wrong   error  // what cannot be believed
 }
 
 func (o *report) line(line []byte, cut bool) {

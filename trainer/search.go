@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-7a1a2db0/pbt/internal/strict"
+	"github.com/seed-7a1a2db0/pbt/protocol"
 	"github.com/seed-7a1a2db0/pbt/trainer/process"
 )
 
@@ -180,6 +181,10 @@ func (o *report) takeJSON(text []byte, into *result) (valid bool) {
 			into.metrics[key] = x
 		}
 	}
+	if v, counted := doc[stepsKey]; counted {
+		delete(into.metrics, stepsKey)
+		into.steps, into.wrong = stepsOf(v)
+	}
 	list, _ := doc["samples"].([]any)
 	for _, v := range list {
 		if x, ok := number(v); ok {
@@ -187,6 +192,19 @@ func (o *report) takeJSON(text []byte, into *result) (valid bool) {
 		}
 	}
 	return true
+}
+
+// stepsKey is under which a program says how many steps it has trained, if not as many
+// as it was asked to. It is not `steps`, under which many programs print their total.
+const stepsKey = "steps_trained"
+
+func stepsOf(v any) (*int64, error) {
+	n, _ := v.(json.Number)
+	steps, err := strconv.ParseInt(string(n), 10, 64)
+	if err != nil || steps < 1 || steps > protocol.MaxSteps {
+		return nil, fmt.Errorf("%s is %v in its output: want a whole number from 1 to %d, the steps trained in this segment", stepsKey, v, int64(protocol.MaxSteps))
+	}
+	return &steps, nil
 }
 
 // scoreOf is a number, also one in quotes.

@@ -39,6 +39,7 @@ type Evaluation struct {
 	Score   float64            // the metric the experiment optimises
 	Samples []float64          // single results behind the score (episode returns), if there are any
 	Metrics map[string]float64 // anything else worth recording; decides nothing
+	Steps   *int64             // steps that were trained; nil: as many as the segment asked for
 }
 
 // New makes a trainer with fresh weights, drawn from seed.

@@ -137,6 +137,9 @@ func (r *Run) noteFinished(e *read, b *machine.Finished) {
 		s.kept, s.bytes = true, b.Checkpoint.Bytes
 		r.kept++
 	}
+	if s.leased != 0 { // else a branch begins with it: a segment of no steps
+		s.steps = b.Step - s.from // trained, whatever was asked
+	}
 	r.trained += s.steps
 	s.total = r.trained
 	r.endSpan(s, e.row.At, spanFinished)

@@ -87,6 +87,7 @@ func explain(h *history.History, id int64) (*explanation, error) {
 		},
 	}
 	if x.finished != nil {
+		x.Steps = x.finished.Step - x.From // trained, whatever was asked
 		if x.Outcome, err = machine.Encode(nil, x.finished); err != nil {
 			return nil, err
 		}

@@ -194,6 +194,9 @@ func jobValues(j trainer.Job) func(name string) (string, bool) {
 			return j.Load, j.Load != ""
 		}
 		v, ok := j.Hypers.Get(name)
+		if !ok && name == "until" { // a hyperparameter of this name is older than the placeholder
+			return strconv.FormatInt(j.From+j.Steps, 10), true
+		}
 		if !ok {
 			return "", false
 		}

@@ -51,6 +51,17 @@ def test_by_default_one_segment(tmp_path: pathlib.Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["train.py"]  # the temporary checkpoint is gone
 
 
+def test_steps_are_counted(tmp_path: pathlib.Path) -> None:
+    script = """
+        import pbt
+        for segment in pbt.segments(fresh=True):
+            print(segment.from_step, segment.until)
+            segment.report(1, save=lambda d: None, steps=7)
+    """
+    out, _ = alone(tmp_path, "--pbt.steps=10", "--pbt.segments=2", script=script)
+    assert out.splitlines() == ["0 10", "segment 1, step 7: score=1 ()", "7 17", "segment 2, step 14: score=1 ()"]
+
+
 def test_options(tmp_path: pathlib.Path) -> None:
     out, _ = alone(
         tmp_path, "--pbt.lr=0.5", "--epochs", "3", "--pbt.steps", "10", "--pbt.segments=2", "--pbt.seed=4", "--pbt.save=kept"

@@ -74,7 +74,7 @@ def test_progress() -> None:
 
 
 def test_report_and_saved() -> None:
-    plain, full = golden("report")
+    plain, full, short = golden("report")
     peer, segment = begin({"type": "save", "lease": 7, "dir": "/d"})
     segment.report(0.93, save=lambda directory: None)
     assert peer.heard[1:] == [plain, *golden("saved")]
@@ -87,6 +87,10 @@ def test_report_and_saved() -> None:
     sent, want = json.loads(peer.heard[1]), json.loads(full)
     assert sent.pop("eval") >= 0 and want.pop("eval")
     assert sent == want
+
+    peer, segment = begin({"type": "skip", "lease": 7})
+    segment.report(0.93, steps=3)
+    assert peer.heard[1:] == [short]
 
 
 def test_failed() -> None:
@@ -235,4 +239,41 @@ def test_a_step_that_stops_early_still_reports() -> None:
         if step == 3:
             break
     segment.report(math.nan)
-    assert json.loads(peer.heard[1])["score"] == "NaN"
+    sent = json.loads(peer.heard[1])
+    assert (sent["score"], sent["steps"]) == ("NaN", 4)
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+def test_a_loop_that_takes_fewer_steps_must_say_so(taken: int) -> None:
+    peer, segment = begin({"type": "skip", "lease": 7})
+    ticks = iter(segment)
+    for _ in range(taken):
+        next(ticks)
+    with pytest.raises(RuntimeError, match=f"asks for 200 steps, and the loop took {taken}: .*steps="):
+        segment.report(1.0)
+    assert not any('"report"' in line for line in peer.heard)
+    segment.report(1.0, steps=max(taken, 1))
+    assert json.loads(peer.heard[-1])["steps"] == max(taken, 1)
+
+
+def test_steps_that_are_reported() -> None:
+    peer, segment = begin({"type": "skip", "lease": 7})
+    for wrong, error in (
+        (0, ValueError),
+        (-1, ValueError),
+        (2**41, ValueError),
+        (1.5, TypeError),
+        (True, TypeError),
+        ("3", TypeError),
+    ):
+        with pytest.raises(error, match="steps is"):
+            segment.report(1.0, steps=wrong)  # type: ignore[arg-type]
+    segment.report(1.0, steps=250)  # more than asked
+    assert json.loads(peer.heard[-1])["steps"] == 250
+
+
+def test_until() -> None:
+    for message in SEGMENTS:
+        assert begin(message=message)[1].until == message["from"] + message["steps"]
+    old = {name: value for name, value in SEGMENTS[2].items() if name != "until"}
+    assert begin(message=old)[1].until == 600

@@ -116,7 +116,7 @@ def test_progress_is_sent_now_and_then(engine: Engine) -> None:
             for step in segment:
                 segment.progress(loss=step)
                 if time.monotonic() > end: break
-            segment.report(1, save=print)
+            segment.report(1, save=print, steps=step + 1)
     """)
     engine.segment(1, steps=10**9)
     engine.finish(1)

@@ -103,8 +103,9 @@ func (t *tree) finished(e *Event, b *machine.Finished) error {
 	e.Plan = p.Decided
 	delete(t.open, b.Segment)
 	t.segments[b.Segment-1].finished = e.Seq
-	t.total += e.Plan.Steps
-	t.spent[b.Member] += e.Plan.Steps
+	trained := b.Step - e.Plan.From
+	t.total += trained
+	t.spent[b.Member] += trained
 	if !b.Score.Finite() {
 		return nil
 	}

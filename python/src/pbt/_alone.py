@@ -71,7 +71,7 @@ class Alone:
         self._segments, self._steps = int(settings["segments"]), int(settings["steps"])
         self._load, self._keep = str(settings["load"]), str(settings["save"])
         self._hypers = {**defaults, **{name: value for name, value in OPTIONS.items() if name not in SETTINGS}}
-        self._given = 0  # segments
+        self._given, self._step = 0, 0  # segments; steps trained in all of them
         self._answers: Deque[Message] = deque()
         self._saving = ""
 
@@ -82,6 +82,7 @@ class Alone:
                 if held != self._hypers[name]:
                     raise ValueError(f"hyperparameter {name} is {held!r} in force, and {self._hypers[name]!r} was asked for")
         elif message["type"] == "report":
+            self._step += message.get("steps", self._steps)
             self._print({"score": message["score"], **message.get("metrics", {})})
             self._answers.append({"type": "save", "lease": self._given, "dir": self._directory()})
         elif message["type"] == "saved" and not self._keep:
@@ -92,7 +93,7 @@ class Alone:
             " ".join(f"{name}={x:.6g}" if isinstance(x, float) else f"{name}={x}" for name, x in facts.items())
             for facts in (outcome, self._hypers)
         )
-        print(f"segment {self._given}, step {self._given * self._steps}: {shown} ({hypers})", flush=True)
+        print(f"segment {self._given}, step {self._step}: {shown} ({hypers})", flush=True)
 
     def _directory(self) -> str:
         """Make the empty directory for a checkpoint."""
@@ -118,7 +119,8 @@ class Alone:
             segment["load"] = os.path.abspath(self._load)
         segment["seed"] = random.Random(f"{seed()}/{self._given}").getrandbits(63)
         hypers = dict(self._hypers)
-        return {**segment, "from": done * self._steps, "steps": self._steps, "hypers": hypers, "weight_seed": seed()}
+        span = {"from": self._step, "steps": self._steps, "until": self._step + self._steps}
+        return {**segment, **span, "hypers": hypers, "weight_seed": seed()}
 
     def close(self) -> None:
         """Do nothing."""

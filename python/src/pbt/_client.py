@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, S
 
 from . import _alone
 from ._version import __version__
-from ._wire import PROTOCOL, Connection, Message, ProtocolError, number, numbers, sample_list, shorten
+from ._wire import PROTOCOL, Connection, Message, ProtocolError, number, numbers, sample_list, shorten, step_count
 
 LOOK_S = 0.05  # between two looks at the socket while training
 PROGRESS_S = 0.1  # between two progress messages that are sent
@@ -76,6 +76,7 @@ class Segment:
             self.load: Optional[str] = message.get("load")  #: the directory to load from, or None
             self.from_step: int = message["from"]  #: steps that the weights have behind them
             self.steps: int = message["steps"]  #: steps to train
+            self.until: int = message.get("until", self.from_step + self.steps)  #: the step at which it ends
             self.seed: int = message["seed"]  #: for this segment's randomness, below 2^63
             self.weight_seed: int = message["weight_seed"]  #: for fresh weights
             self._asked: Dict[str, Any] = message["hypers"]
@@ -88,6 +89,7 @@ class Segment:
         self._begun = self._reported = False  # `loaded`, `report` is sent
         self._trained_at: Optional[float] = None  # when the iteration ended
         self._done, self._progress_at = 0, 0.0  # steps iterated over; when progress may be sent again
+        self._given: Optional[int] = None  # steps that the iteration has given; None: it has not begun
 
     @property
     def stopping(self) -> bool:
@@ -131,8 +133,9 @@ class Segment:
         """
         if size < 1:
             raise ValueError(f"chunks of {size} steps: want at least 1")
-        if self._trained_at is not None or self._done:
+        if self._given is not None:
             raise RuntimeError(f"segment {self.id} is trained already")
+        self._given = 0
         return self._train(size)
 
     def _train(self, size: int) -> Iterator[Tuple[int, int]]:
@@ -142,6 +145,7 @@ class Segment:
         try:
             while done < total:
                 steps = size if size < total - done else total - done
+                self._given = done + steps
                 yield first + done, steps
                 self._done = done = done + steps
                 now = clock()
@@ -175,17 +179,23 @@ class Segment:
         *,
         samples: Any = None,
         metrics: Optional[Mapping[str, Any]] = None,
+        steps: Optional[int] = None,
     ) -> None:
         """End the segment with its outcome. NaN and infinite scores are allowed: it has diverged.
 
         `save(directory)` is called if a checkpoint is wanted: write everything that training goes on
         from, but no random generator's state. `samples` are single results behind the score, such as
-        episode returns; `metrics` are recorded and decide nothing.
+        episode returns; `metrics` are recorded and decide nothing. `steps` is how many steps were trained,
+        if not as many as asked for: after iterating over a part of the segment it must be given, unless the
+        score is not finite.
         """
         now = time.monotonic()
         if self._reported:
             raise RuntimeError(f"segment {self.id} has reported already")
         message = {"type": "report", "lease": self.lease, "score": number(score, "the score")}
+        trained = self._trained(steps, diverged=isinstance(message["score"], str))
+        if trained != self.steps:
+            message["steps"] = trained
         if samples is not None:
             message["samples"] = sample_list(samples)
         if metrics:
@@ -202,6 +212,19 @@ class Segment:
             save(answer["dir"])
             self._session.send({"type": "saved", "lease": self.lease})
         self._session.finished(tail_s=time.monotonic() - (self._trained_at or now))
+
+    def _trained(self, steps: Optional[int], diverged: bool) -> int:
+        """Give the number of steps trained: as told, else as counted. Without iterating over the segment: as asked."""
+        if steps is not None:
+            return step_count(steps)
+        if self._given is None or self._given == self.steps:
+            return self.steps
+        if diverged and self._given:  # a loop that stops when it finds NaN has counted right
+            return self._given
+        raise RuntimeError(
+            f"segment {self.id} asks for {self.steps} steps, and the loop took {self._given}: train all of them, or say"
+            f" how many were trained: report(score, save=…, steps={self._given or 'N'})"
+        )
 
 
 def _echo(name: str, held: Any, asked: Any) -> Any:

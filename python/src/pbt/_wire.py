@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import operator
 import os
 import select
 import socket
@@ -19,6 +20,7 @@ PROTOCOL = 1  # the only version there is
 MAX_NAME = 200  # bytes
 MAX_METRICS = 1000  # in a message
 MAX_SAMPLES = 10_000  # in a report
+MAX_STEPS = 1 << 40  # trained, in a report
 MAX_ERROR = 16 << 10  # bytes of an error's text; the middle is left out
 READ_BYTES = 1 << 16
 
@@ -73,6 +75,19 @@ def numbers(values: Mapping[str, Any]) -> Dict[str, Any]:
         if not isinstance(name, str) or not 0 < len(name.encode()) <= MAX_NAME:
             raise ValueError(f"{name!r:.60} is no name of a metric; want a text of 1 to {MAX_NAME} bytes")
     return {name: number(value, f"metric {name}") for name, value in values.items()}
+
+
+def step_count(value: Any) -> int:
+    """Give the number of steps that a segment has trained."""
+    if isinstance(value, bool):
+        raise TypeError(f"steps is {value!r}; want a whole number of trained steps")
+    try:
+        steps = operator.index(value)
+    except TypeError:
+        raise TypeError(f"steps is {value!r:.60}, a {type(value).__name__}; want a whole number of trained steps") from None
+    if not 1 <= steps <= MAX_STEPS:
+        raise ValueError(f"steps is {steps}; want 1 to {MAX_STEPS}. If nothing was trained, raise an exception")
+    return steps
 
 
 def sample_list(values: Any) -> List[Any]:
