@@ -203,6 +203,7 @@ $(PEERS)/.done: benchmarks/peers/requirements.txt
 
 .PHONY: bench-peers
 bench-peers: bin/pbt $(PEERS)/.done ## pbt beside Ray Tune: the same no-op Python trainer under both
+	$(PEERS)/bin/python benchmarks/peers/facts.py
 	python3 benchmarks/peers/bench.py --out benchmarks/results/peers-$(shell date +%F)-$(shell nproc)cores.json
 
 .PHONY: clean

@@ -113,3 +113,76 @@ def test_the_wheel(tmp_path: pathlib.Path) -> None:
     for command in ([str(tmp_path / "venv/bin/pbt"), "version"], [python, "-m", "pbt", "version"]):
         assert subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.startswith("pbt ")
     subprocess.run([python, "-c", "import pbt; assert next(iter(pbt.segments())).fresh"], env=env, check=True)
+
+
+def test_what_pbt_run_takes() -> None:
+    with pytest.raises(TypeError, match=r"pbt.run needs an experiment: pbt.run\(\"experiment.yaml\"\), or a dict"):
+        pbt.run()
+    with pytest.raises(TypeError, match="or a dict, not a int"):
+        pbt.run(3)  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError, match="there is no experiment file 'nope.yaml' in .*pbt init"):
+        pbt.run("nope.yaml")
+    experiment = {
+        "name": "dict",
+        "population": 2,
+        "segment": {"steps": 5},
+        "budget": {"steps": 10},
+        "hyperparameters": {"h0": {"uniform": [0, 1]}, "h1": {"uniform": [0, 1]}},
+        "trainer": {"builtin": "quadratic"},
+    }
+    run = pbt.run(experiment, population=3).wait()
+    assert run.dir == os.path.abspath("runs/dict-1") and len(run.status()["members"]) == 3
+    assert sorted(os.listdir(".")) == ["bowl.yaml", "runs"]
+
+
+def test_verify_explain_and_logs(tmp_path: pathlib.Path) -> None:
+    run = pbt.run("bowl.yaml").wait()
+    assert run.verify() and run.explain(1)["segment"] == 1
+    assert run.logs() == {}
+    with pytest.raises(RuntimeError, match="99999"):
+        run.explain(99999)
+    logs = pathlib.Path(run.dir, "logs")
+    logs.mkdir(exist_ok=True)
+    (logs / "slot-1.log").write_text("a\nb\nc\n")
+    assert run.logs(lines=2) == {"slot-1": "b\nc"} and run.logs(lines=0) == {"slot-1": ""}
+
+
+def test_settings_of_a_resume_outlive_a_kill_at_once() -> None:
+    run = pbt.run("bowl.yaml", dir="r").wait()
+    run.resume(budget__steps=10**9)
+    assert run.process is not None
+    run.process.kill()
+    run.process.wait()
+    assert run.resume().status()["state"] != "finished"
+    kinds = list(run.events()["kind"])
+    run.stop(now=True)
+    assert kinds.count("spec_changed") == 1
+    run.resume(budget__steps=10**9).stop(now=True)  # a setting that is unchanged is not waited for
+
+
+SCRIPT = """
+import os, signal, sys, pbt
+run = pbt.run("bowl.yaml", dir="r", budget__steps=10**9, detach=sys.argv[1] == "detach")
+assert os.getsid(run.process.pid) == run.process.pid != os.getsid(0)
+try:
+    os.killpg(0, signal.SIGINT)  # as the interrupt of a notebook's cell
+    signal.pause()
+except KeyboardInterrupt:
+    pass
+print(run.process.poll(), run.process.pid)
+"""
+
+
+@pytest.mark.parametrize("how", ["attach", "detach"])
+def test_an_interrupt_does_not_reach_the_run(how: str) -> None:
+    command = [sys.executable, "-c", SCRIPT, how]
+    env = {**os.environ, "PYTHONPATH": SOURCE}
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.split()[0] == "None"
+    run = pbt.open("r")
+    if how == "detach":
+        assert (run.status()["owner"] or {})["pid"] == int(done.stdout.split()[1])
+        run.stop(now=True)
+    while run.status().get("owner") is not None:
+        pass
+    assert run.status()["state"] == "stopped"

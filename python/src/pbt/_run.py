@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import json
@@ -10,10 +11,12 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
 
 PathLike = Union[str, "os.PathLike[str]"]
+LOG_TAIL = 1 << 20  # bytes of a log that logs() reads
 
 
 def binary() -> str:
@@ -31,18 +34,71 @@ def binary() -> str:
     raise FileNotFoundError("no pbt binary: install the wheel that carries it, or put it into PATH, or set PBT_BINARY")
 
 
-def run(experiment: PathLike, dir: Optional[PathLike] = None, **set_values: Any) -> Run:
-    """Start a run of an experiment file as a child process.
+def run(
+    experiment: Union[PathLike, Mapping[str, Any], None] = None,
+    dir: Optional[PathLike] = None,
+    *,
+    detach: bool = False,
+    **set_values: Any,
+) -> Run:
+    """Start a run of an experiment file, or of a dict with the same content, as a child process.
 
     It runs in dir, by default the first of runs/NAME-1, runs/NAME-2, … that is free, where NAME is the
-    file's. Other arguments set values of the file: population=4, budget={"steps": 100}, or, with two
-    underscores for a dot, budget__steps=100.
+    file's, or the dict's `name`. Other arguments set values of the file: population=4, budget={"steps": 100}, or,
+    with two underscores for a dot, budget__steps=100.
+
+    Interrupting this process or a notebook's cell does not reach the run; stop() stops it. When this process ends,
+    the run stops, or continues with detach=True, which prints nothing here. A process that is killed by SIGKILL
+    cannot stop its runs.
     """
+    if experiment is None:
+        raise TypeError('pbt.run needs an experiment: pbt.run("experiment.yaml"), or a dict with the same content')
+    if isinstance(experiment, Mapping):
+        with _written(experiment) as path:
+            return run(path, dir or _free(f"runs/{experiment.get('name', 'run')}"), detach=detach, **set_values)
+    if not isinstance(experiment, (str, os.PathLike)):
+        raise TypeError(f"pbt.run needs the path of an experiment file or a dict, not a {type(experiment).__name__}")
+    if not os.path.exists(experiment):
+        raise FileNotFoundError(
+            f"there is no experiment file {os.fspath(experiment)!r} in {os.getcwd()}; `pbt init` writes one"
+        )
     if dir is None:
-        name = pathlib.Path(experiment).stem
-        dir = next(d for d in (f"runs/{name}-{n}" for n in itertools.count(1)) if not os.path.exists(d))
+        dir = _free(f"runs/{pathlib.Path(experiment).stem}")
     command = [binary(), "run", os.fspath(experiment), "--dir", os.fspath(dir)]
-    return Run(dir, subprocess.Popen(command + _sets(set_values)))._wait_until_begun()
+    return Run(dir, _child(command + _sets(set_values), detach))._wait_until_begun()
+
+
+def _free(name: str) -> str:
+    """Give the first of NAME-1, NAME-2, … that does not exist."""
+    return next(d for d in (f"{name}-{n}" for n in itertools.count(1)) if not os.path.exists(d))
+
+
+@contextlib.contextmanager
+def _written(experiment: Mapping[str, Any]) -> Iterator[str]:
+    """Write a dict as an experiment file in this directory, which relative paths in it start from, until the run has begun."""
+    text = json.dumps(experiment, allow_nan=False)  # JSON is YAML
+    handle, path = tempfile.mkstemp(prefix=".pbt-", suffix=".yaml", dir=os.getcwd())
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        yield path
+    finally:
+        os.unlink(path)
+
+
+def _child(command: List[str], detach: bool) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own: signals to this one, as of an interrupted cell, do not reach it."""
+    quiet = subprocess.DEVNULL if detach else None  # what outlives this process keeps none of its pipes open
+    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=quiet, stderr=quiet)
+    if not detach:
+        atexit.register(_end, process, os.getpid())
+    return process
+
+
+def _end(process: subprocess.Popen[bytes], parent: int) -> None:
+    """Stop a run with the process that started it. What is recorded stays, and pbt resume continues."""
+    if os.getpid() == parent and process.poll() is None:
+        process.send_signal(signal.SIGTERM)
 
 
 def open(dir: PathLike) -> Run:
@@ -95,18 +151,20 @@ class Run:
         """Hand out no more segments until resume(). Those at work finish."""
         return self._steer("pause", *([f"--reason={reason}"] if reason else []))
 
-    def resume(self, **set_values: Any) -> Run:
-        """Go on: after pause(), in the process that waits; after a stop or a crash, in a new child process.
+    def resume(self, *, detach: bool = False, **set_values: Any) -> Run:
+        """Resume: after pause(), in the process that waits; after a stop or a crash, in a new child process.
 
-        A new process may change settings that alter no decision already made: run.resume(budget__steps=8000).
+        A new process may change settings that alter no decision already made: run.resume(budget__steps=8000). They
+        are in the journal when the call returns. detach is as in pbt.run.
         """
         if self.status().get("owner") is not None:
             if set_values:
                 raise RuntimeError(f"a process trains {self.dir} now: use change() for settings")
             self._steer("resume")
             return self
-        self.process = subprocess.Popen([binary(), "resume", self.dir, *_sets(set_values)])
-        return self._wait_until_taken()
+        last = self._last_event()
+        self.process = _child([binary(), "resume", self.dir, *_sets(set_values)], detach)
+        return self._wait_until_taken(last)
 
     def kill(self, member: int) -> str:
         """Give up the segment that a member is at. It is trained again."""
@@ -151,16 +209,18 @@ class Run:
         """Change settings of the experiment: run.change(trainer__slots=4, exploit="ttest")."""
         return self._steer("change", *[f"{key.replace('__', '.')}={_text(v)}" for key, v in set_values.items()])
 
-    def branch(self, segment: Union[int, str] = "best", dir: Optional[PathLike] = None, **set_values: Any) -> Run:
+    def branch(
+        self, segment: Union[int, str] = "best", dir: Optional[PathLike] = None, *, detach: bool = False, **set_values: Any
+    ) -> Run:
         """Start a new run that begins with a segment of this one, and return it.
 
         segment is a number, or "best". The new run is trained by a child process, in dir, by default the
         first of NAME-branch-1, NAME-branch-2, … that is free, where NAME is this run's directory.
         """
         if dir is None:
-            dir = next(d for d in (f"{self.dir}-branch-{n}" for n in itertools.count(1)) if not os.path.exists(d))
+            dir = _free(f"{self.dir}-branch")
         command = [binary(), "branch", self.dir, str(segment), "--dir", os.fspath(dir), *_sets(set_values)]
-        return Run(dir, subprocess.Popen(command))._wait_until_begun()
+        return Run(dir, _child(command, detach))._wait_until_begun()
 
     def status(self) -> Dict[str, Any]:
         """Give the population as it is now."""
@@ -181,6 +241,29 @@ class Run:
     def events(self) -> Any:
         """Give the journal."""
         return _table([json.loads(line) for line in self._ask("events").splitlines()])
+
+    def explain(self, segment: int) -> Dict[str, Any]:
+        """Give where a segment's weights and hyperparameters came from, and why."""
+        return dict(json.loads(self._ask("explain", str(segment))))
+
+    def verify(self) -> Dict[str, Any]:
+        """Replay every decision and check every checkpoint. Raises RuntimeError with the first difference."""
+        return dict(json.loads(self._ask("verify")))
+
+    def logs(self, lines: int = 100) -> Dict[str, str]:
+        """Give the last lines of each trainer's output, by the name of its log: slot-1, slot-2, …"""
+        found = {}
+        for path in sorted(pathlib.Path(self.dir, "logs").glob("*.log")):
+            with path.open("rb") as log:
+                log.seek(max(0, path.stat().st_size - LOG_TAIL))
+                text = log.read().decode(errors="replace")
+            found[path.stem] = "\n".join(text.splitlines()[-lines:]) if lines > 0 else ""
+        return found
+
+    def _last_event(self) -> int:
+        """Give the number of the newest event."""
+        lines = self._ask("events").splitlines()
+        return int(json.loads(lines[-1])["seq"]) if lines else 0
 
     def _steer(self, verb: str, *more: str) -> str:
         return str(json.loads(self._ask(verb, *more))["say"])
@@ -204,11 +287,11 @@ class Run:
             time.sleep(0.01)
         return self.wait()
 
-    def _wait_until_taken(self) -> Run:
-        """Wait until the process has the run, or has ended."""
+    def _wait_until_taken(self, last: int) -> Run:
+        """Wait until the process has the run and its session is in the journal, with the settings, or has ended."""
         process = self.process
         while process is not None and process.poll() is None:
-            if (self.status().get("owner") or {}).get("pid") == process.pid:
+            if (self.status().get("owner") or {}).get("pid") == process.pid and self._last_event() > last:
                 return self
             time.sleep(0.01)
         return self.wait()
