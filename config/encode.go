@@ -26,7 +26,11 @@ func (e Experiment) YAML() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var b []byte
+	return appendYAML(nil, n), nil
+}
+
+// appendYAML appends a document as a file: a key a line.
+func appendYAML(b []byte, n *node) []byte {
 	for _, p := range n.pairs {
 		b = append(appendFlow(b, textNode(p.key)), ':')
 		if lines := p.value.pairs; (p.key == "hyperparameters" || p.key == "trainer") && len(lines) > 0 {
@@ -39,7 +43,7 @@ func (e Experiment) YAML() ([]byte, error) {
 		}
 		b = append(b, '\n')
 	}
-	return b, nil
+	return b
 }
 
 var (

@@ -31,10 +31,11 @@ and stays as it is. SEGMENT is a number, or "best".
 
 Every member of the new run begins with a copy of the segment's weights. Member 0 keeps its hyperparameters,
 the others explore from them as after any copy; --set initial=[…] gives values instead. The budget counts what
-the new run trains. The settings are the old run's, but for those that --set changes.`,
+the new run trains. The settings are the old run's, but for those that --set changes and defaults
+that follow from them, such as half the population for peers.min_scored.`,
 		Example: "  pbt branch runs/digits-1 212 --set budget.steps=2000 --set 'explore.perturb=[0.5, 2]'",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			b, err := planBranch(args[0], args[1], f.options(cmd))
+			b, err := planBranch(args[0], args[1], f.assignments(cmd), f.options(cmd))
 			if err != nil {
 				return err
 			}
@@ -63,7 +64,7 @@ type branching struct {
 }
 
 // planBranch says how a run begins with a segment of another, or why it cannot.
-func planBranch(dir, segment string, options []config.Option) (*branching, error) {
+func planBranch(dir, segment string, sets []string, options []config.Option) (*branching, error) {
 	h, err := readHistory(dir)
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func planBranch(dir, segment string, options []config.Option) (*branching, error
 	}
 	from, _ := relocate(dir, old)
 	b.origin = from.derived()
-	if err := b.settings(old, id, options); err != nil {
+	if err := b.settings(old, h.Started.Source, id, sets, options); err != nil {
 		return nil, err
 	}
 	return b, b.record(h, old, id)
@@ -153,26 +154,25 @@ func (b *branching) elsewhere(m *machine.Machine) string {
 // branchSuffix ends the name of a branch.
 const branchSuffix = "-branch"
 
-// settings are the new run's: the old one's, with what was set.
-func (b *branching) settings(old *config.Experiment, id int64, options []config.Option) error {
+// settings are the new run's: the old one's, with what was set. Defaults that follow from
+// other settings follow from the new ones.
+func (b *branching) settings(old *config.Experiment, wrote string, id int64, sets []string, options []config.Option) error {
 	exp := *old
 	exp.Name = strings.TrimSuffix(exp.Name, branchSuffix) + branchSuffix
 	exp.Initial = nil // were for fresh weights
 	exp.Seed = pbt.BranchSeed(old.Seed, id)
-	stored, err := json.Marshal(&exp)
+	stored, source, err := exp.Underived([]byte(wrote), sets...)
 	if err != nil {
 		return err
 	}
+	b.source = source
 	if b.exp, err = config.FromJSON(stored, options...); err != nil {
 		return err
 	}
 	if b.spec, err = b.exp.Spec(); err != nil {
 		return err
 	}
-	if b.stored, err = json.Marshal(b.exp); err != nil {
-		return err
-	}
-	b.source, err = b.exp.YAML()
+	b.stored, err = json.Marshal(b.exp)
 	return err
 }
 

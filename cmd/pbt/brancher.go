@@ -122,7 +122,7 @@ func (s *steerer) branch(c api.Command) (say string, seq int64, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	b, err := planBranch(s.dir, strconv.FormatInt(c.Segment, 10), []config.Option{config.Set(sets...), config.Builtins(builtinNames()...)})
+	b, err := planBranch(s.dir, strconv.FormatInt(c.Segment, 10), sets, []config.Option{config.Set(sets...), config.Builtins(builtinNames()...)})
 	if err != nil {
 		return "", 0, err
 	}

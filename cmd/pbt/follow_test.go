@@ -49,3 +49,15 @@ func TestAScheduleIsFollowedExactly(t *testing.T) {
 	ok(t, dir, "replay", "d", "--dir", "again", "--quiet", "--set", "population=3", "--set", "segment.steps=7")
 	trainsUnder(t, dir, "again", 3, schedule)
 }
+
+// A branch keeps what the user wrote, and derives again what follows from its own settings.
+func TestABranchDerivesItsDefaultsAgain(t *testing.T) {
+	dir := home(t, quick)
+	ok(t, dir, "run", "q.yaml", "--dir", "four", "--quiet", "--set", "population=4", "--set", "budget.steps=10", "--slots", "1")
+	ok(t, dir, "branch", "four", "best", "--dir", "twenty", "--no-start", "--set", "population=20")
+	ok(t, dir, "branch", "four", "best", "--dir", "wide", "--no-start", "--set", "hyperparameters.noise.log=[1e-4, 1]")
+	ok(t, dir, "branch", "twenty", "best", "--dir", "four-again", "--no-start", "--set", "population=4")
+	for run, want := range map[string]string{"twenty": `"min_scored":10`, "wide": `"bounds":[0.0001,1]`, "four-again": `"min_scored":2`} {
+		says(t, ok(t, dir, "events", run), want)
+	}
+}
