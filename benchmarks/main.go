@@ -35,6 +35,7 @@ var benchmarks = []benchmark{
 	{"share", benchShare},
 	{"readers", benchReaders},
 	{"open", benchOpen},
+	{"long", benchLong},
 	{"commands", benchCommands},
 }
 
@@ -70,7 +71,7 @@ func main() {
 	flag.BoolVar(&b.quick, "quick", false, "small sizes and few rounds: shows that everything works, proves nothing")
 	flag.StringVar(&b.pbt, "pbt", "", "the pbt binary to measure (default: built from this source)")
 	var f feed
-	flag.StringVar(&f.dir, "feed", "", "write a run's journal into this directory, and let it grow until this process is ended; measure nothing")
+	flag.StringVar(&f.dir, "feed", "", "write a run into this directory, and let it grow until this process is ended (not with -rate 0); measure nothing")
 	flag.IntVar(&f.members, "members", 1000, "of -feed: members")
 	flag.Int64Var(&f.segments, "segments", 1_000_000, "of -feed: segments to begin with")
 	flag.IntVar(&f.rate, "rate", 100, "of -feed: segments that finish in a second then")

@@ -20,9 +20,25 @@ type Lineage struct {
 	Goal    pbt.Goal
 	Best    int64 // segment of the best finished outcome, 0 for none
 
-	twigs  []twig
-	newest []int64 // by member: its newest segment
+	chunks [][]twig // by segment; a tree that grows copies nothing
+	n      int64    // segments
+	newest []int64  // by member: its newest segment
 	decode *machine.Machine
+}
+
+// chunkTwigs is how many segments are kept together.
+const chunkTwigs = 4096
+
+// at is a segment that exists.
+func (l *Lineage) at(id int64) *twig { return &l.chunks[(id-1)/chunkTwigs][(id-1)%chunkTwigs] }
+
+func (l *Lineage) append(t twig) {
+	if l.n%chunkTwigs == 0 {
+		l.chunks = append(l.chunks, make([]twig, 0, chunkTwigs))
+	}
+	last := &l.chunks[len(l.chunks)-1]
+	*last = append(*last, t)
+	l.n++
 }
 
 // twig is a segment.
@@ -79,8 +95,8 @@ func (l *Lineage) add(r journal.Row, specOf machine.SpecFunc) error {
 		}
 	case *machine.Opened:
 		for _, id := range l.newest { // only a member's newest segment can be at work
-			if id != 0 && l.twigs[id-1].state == pbt.NodeRunning {
-				l.twigs[id-1].state = pbt.NodeWaiting
+			if id != 0 && l.at(id).state == pbt.NodeRunning {
+				l.at(id).state = pbt.NodeWaiting
 			}
 		}
 	}
@@ -106,10 +122,10 @@ func (l *Lineage) begin(r journal.Row, specOf machine.SpecFunc) error {
 }
 
 func (l *Lineage) decided(e *machine.Decided) error {
-	if e.Segment != int64(len(l.twigs))+1 || e.Parent < 0 || e.Parent >= e.Segment || e.Member < 0 {
-		return fmt.Errorf("segment %d, of parent %d, follows segment %d", e.Segment, e.Parent, len(l.twigs))
+	if e.Segment != l.n+1 || e.Parent < 0 || e.Parent >= e.Segment || e.Member < 0 {
+		return fmt.Errorf("segment %d, of parent %d, follows segment %d", e.Segment, e.Parent, l.n)
 	}
-	l.twigs = append(l.twigs, twig{
+	l.append(twig{
 		parent: e.Parent, step: e.From + e.Steps, steps: e.Steps, member: int32(e.Member), copied: e.Decision.Copies(), state: pbt.NodeWaiting,
 	})
 	for e.Member >= len(l.newest) {
@@ -120,10 +136,10 @@ func (l *Lineage) decided(e *machine.Decided) error {
 }
 
 func (l *Lineage) twig(segment int64) (*twig, error) {
-	if segment < 1 || segment > int64(len(l.twigs)) {
+	if segment < 1 || segment > l.n {
 		return nil, fmt.Errorf("there is no segment %d", segment)
 	}
-	return &l.twigs[segment-1], nil
+	return l.at(segment), nil
 }
 
 func (l *Lineage) set(segment int64, s pbt.NodeState) error {
@@ -140,7 +156,7 @@ func (l *Lineage) finished(seq int64, e *machine.Finished) error {
 		return err
 	}
 	t.state, t.score, t.finishedSeq = pbt.NodeFinished, float64(e.Score), seq
-	if e.Score.Finite() && e.Checkpoint.ID != "" && (l.Best == 0 || l.Goal.Better(e.Score, pbt.Score(l.twigs[l.Best-1].score))) {
+	if e.Score.Finite() && e.Checkpoint.ID != "" && (l.Best == 0 || l.Goal.Better(e.Score, pbt.Score(l.at(l.Best).score))) {
 		l.Best = e.Segment
 	}
 	return nil
@@ -164,20 +180,20 @@ func (l *Lineage) replan(member int) {
 	if member < 0 || member >= len(l.newest) || l.newest[member] == 0 {
 		return
 	}
-	if t := &l.twigs[l.newest[member]-1]; t.state == pbt.NodeWaiting {
+	if t := l.at(l.newest[member]); t.state == pbt.NodeWaiting {
 		t.state = pbt.NodeDropped
 	}
 }
 
 // Len is how many segments there are.
-func (l *Lineage) Len() int64 { return int64(len(l.twigs)) }
+func (l *Lineage) Len() int64 { return l.n }
 
 // Parent is the segment whose weights a segment that exists started from, 0 for fresh ones.
-func (l *Lineage) Parent(id int64) int64 { return l.twigs[id-1].parent }
+func (l *Lineage) Parent(id int64) int64 { return l.at(id).parent }
 
 // Node is a segment that exists, without its hyperparameters, metrics and explanation.
 func (l *Lineage) Node(id int64) pbt.Node {
-	t := &l.twigs[id-1]
+	t := l.at(id)
 	n := pbt.Node{
 		ID: id, Member: int(t.member), Parent: t.parent, Copied: t.copied, From: t.step - t.steps, Step: t.step, State: t.state, Failures: int(t.failures),
 	}
@@ -232,17 +248,17 @@ func (o *nodeWriter) add(r journal.Row) error {
 		n.Turn, n.Hypers, n.Say = e.Turn, e.Hypers, e.Decision.Say()
 		o.pending = append(o.pending, &n)
 	case *machine.Finished:
-		if at := e.Segment - o.written - 1; at >= 0 && at < int64(len(o.pending)) && o.lineage.twigs[e.Segment-1].finishedSeq == r.Seq {
+		if at := e.Segment - o.written - 1; at >= 0 && at < int64(len(o.pending)) && o.lineage.at(e.Segment).finishedSeq == r.Seq {
 			n := o.pending[at]
 			n.Metrics, n.Checkpoint = e.Metrics, e.Checkpoint.ID
-			o.lineage.twigs[e.Segment-1].finishedSeq = 0 // it waits for nothing more
+			o.lineage.at(e.Segment).finishedSeq = 0 // it waits for nothing more
 		}
 	}
 	return o.flush()
 }
 
 func (o *nodeWriter) flush() error {
-	for len(o.pending) > 0 && o.lineage.twigs[o.written].finishedSeq == 0 {
+	for len(o.pending) > 0 && o.lineage.at(o.written+1).finishedSeq == 0 {
 		if o.written > 0 {
 			if _, err := io.WriteString(o.w, ","); err != nil {
 				return err
