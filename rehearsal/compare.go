@@ -10,12 +10,6 @@ import (
 const (
 	rounding = 1e-7 // of the larger: what single precision makes
 	slight   = 1e-4 // of the larger: more than a checkpoint in half precision makes
-	// A difference counts if it is so many times what the same job gives twice, in each
-	// of enough pairs, and always in the same direction. That much by chance has a
-	// probability of about 0.1 % even where both are nothing but noise.
-	overNoise   = 3
-	enoughPairs = 3
-	clearly     = 1000 // times the noise: one pair is enough (0.06 % by chance)
 	// A score that is a share of at most so many things, such as games won, is coarse:
 	// two of them may be equal by chance. In single precision only fewer can be told.
 	coarsest       = 10_000
@@ -59,33 +53,6 @@ const (
 	differs
 )
 
-// judge decides whether going on in memory differs from loading.
-func judge(pairs []pair) verdict {
-	least, noise := math.Inf(1), 0.0
-	sure, above := false, 0 // pairs in which memory gives the higher score
-	for _, p := range pairs {
-		if p.gap() == 0 || p.gap() <= rounding*p.scale() {
-			return agrees
-		}
-		least, noise = min(least, p.gap()), max(noise, p.noise())
-		if p.held > p.loaded {
-			above++
-		}
-		sure = sure || p.gap() > clearly*p.noise() && !(coarse(p.held) && coarse(p.loaded))
-	}
-	switch {
-	case least <= overNoise*noise:
-		return agrees
-	case sure && least > clearly*noise:
-		return differs
-	case above != 0 && above != len(pairs): // now higher, now lower: by chance
-		return agrees
-	case len(pairs) >= enoughPairs:
-		return differs
-	}
-	return undecided
-}
-
 // size is a pair's gap as a part of the score.
 func (p pair) size() float64 { return p.gap() / p.scale() }
 
@@ -95,20 +62,7 @@ func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // coarse tells whether a number is a share of few things, or has few digits: equal
 // ones mean little.
-func coarse(x float64) bool {
-	return !finite(x) || isShare(x, coarsest, 1e-15) || float64(float32(x)) == x && isShare(x, coarsestSingle, 1e-7)
-}
-
-// isShare tells whether a number is a fraction with a denominator up to most, but for
-// a relative error.
-func isShare(x float64, most int, precision float64) bool {
-	for n := 1; n <= most; n++ {
-		if y := x * float64(n); math.Abs(y-math.Round(y)) <= precision*math.Abs(y) {
-			return true
-		}
-	}
-	return false
-}
+func coarse(x float64) bool { return quantum(x) > 0 }
 
 // sameResult tells whether two outcomes say the same to the last digit. Of the
 // metrics those count that are the same whenever the job is.

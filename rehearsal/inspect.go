@@ -211,7 +211,9 @@ func (r *rehearsal) checkCheckpoints() error {
 	if o.saved.path != "" {
 		r.find(Warning, c, "save paths relative to the checkpoint, or none", "%s holds the path of the directory that it was saved in, which has another name afterwards", o.saved.path)
 	}
-	if len(r.report.Findings) == before {
+	if len(r.report.Findings) == before && o.saved.digest == "" {
+		r.notTested(c, bytesText(o.saved.bytes)+" are too many to read; it is not empty")
+	} else if len(r.report.Findings) == before {
 		r.find(OK, c, "", "%s in %s, whole and at rest", bytesText(o.saved.bytes), plural.Of(int64(o.saved.files), "file"))
 	}
 	r.checkGrowth(o)
@@ -231,11 +233,17 @@ func (r *rehearsal) checkGrowth(last *outcome) {
 		chain = append(chain, o)
 	}
 	first := chain[len(chain)-1]
-	if len(chain) < 3 || last.saved.bytes-first.saved.bytes < growingLeast || float64(last.saved.bytes) < growing*float64(first.saved.bytes) {
+	if len(chain) < 3 {
+		r.notTested(CheckGrowth, "two segments in a row are too few")
+		return
+	}
+	if last.saved.bytes-first.saved.bytes < growingLeast || float64(last.saved.bytes) < growing*float64(first.saved.bytes) {
+		r.find(OK, CheckGrowth, "", "checkpoints do not grow: %s after %s, %s after %s", bytesText(first.saved.bytes), plural.Of(first.from+first.steps, "step"), bytesText(last.saved.bytes), plural.Of(last.from+last.steps, "step"))
 		return
 	}
 	for i := 1; i < len(chain); i++ {
 		if chain[i].saved.bytes >= chain[i-1].saved.bytes {
+			r.find(OK, CheckGrowth, "", "checkpoints do not grow with each segment: up to %s", bytesText(max(first.saved.bytes, chain[i-1].saved.bytes, chain[i].saved.bytes)))
 			return
 		}
 	}

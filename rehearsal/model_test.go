@@ -137,8 +137,23 @@ func (m *model) Eval(context.Context) (trainer.Evaluation, error) {
 		score = won / 10
 	case "coarse":
 		score = math.Round(score*20) / 20
+	case "normaliser": // coarse, as the mean of 10 returns is
+		score = math.Round(100*(score+m.Mean)) / 10
+	case "normaliser, sampled", "episodes":
+		return m.play(score), nil
 	}
 	return trainer.Evaluation{Score: score, Metrics: map[string]float64{"norm": score, "seconds": float64(time.Now().UnixNano()) / 1e9}}, nil
+}
+
+// play measures by episodes; what they are played with is not seeded.
+func (m *model) play(score float64) trainer.Evaluation {
+	var e trainer.Evaluation
+	for range 20 {
+		x := math.Round(100*(score+m.Mean)+5*m.chance.NormFloat64()) / 10
+		e.Samples = append(e.Samples, x)
+		e.Score += x / 20
+	}
+	return e
 }
 
 func (m *model) Save(dir string) error {
@@ -149,7 +164,7 @@ func (m *model) Save(dir string) error {
 		kept.V = [2]float64{}
 	case "schedule":
 		kept.Count = 0
-	case "batch norm":
+	case "batch norm", "normaliser", "normaliser, sampled":
 		kept.Mean = 1
 	case "generator in memory":
 		kept.Ring = 0

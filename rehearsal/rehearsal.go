@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,6 +51,8 @@ type Config struct {
 	Slots   int
 	Kind    Kind
 
+	NeverLoads bool // the command of a template mentions neither {load} nor PBT_LOAD
+
 	Steps int64         // of a rehearsed segment; 0: as many as Limit allows, at most the experiment's
 	Limit time.Duration // after it, what can be left out is; 0 means DefaultLimit
 	Grace time.Duration // that a trainer has to stop when asked; 0 means DefaultGrace
@@ -79,7 +82,8 @@ const (
 	OK      Level = "ok"
 	Warning Level = "warning" // may be meant so
 	Wrong   Level = "wrong"
-	Unknown Level = "unknown" // left out, or not to be told
+	Note    Level = "note"    // a fact, neither right nor wrong
+	Unknown Level = "unknown" // not tested
 )
 
 // Finding is what one check found.
@@ -88,6 +92,10 @@ type Finding struct {
 	Check string `json:"check"` // which: one of the names below
 	Says  string `json:"says"`
 	Hint  string `json:"hint,omitempty"`
+
+	Tested    bool   `json:"tested"`               // an experiment was made that could have failed
+	NotTested string `json:"not_tested,omitempty"` // why none was made, or what it could not tell
+	Power     *Power `json:"power,omitempty"`      // how small an effect the experiment would have noticed
 }
 
 // The checks.
@@ -97,7 +105,9 @@ const (
 	CheckGoal       = "goal"       // the metric's name and the goal agree
 	CheckCheckpoint = "checkpoint" // whole, at rest, and of what was trained
 	CheckGrowth     = "growth"     // checkpoints do not grow from segment to segment
-	CheckLoad       = "load"       // a fresh process can load it
+	CheckLoad       = "load"       // a fresh process goes on from it
+	CheckDamage     = "damage"     // a damaged one is noticed
+	CheckRepeat     = "repeat"     // the same segment twice gives the same result
 	CheckHold       = "memory"     // nothing that matters is in memory only
 	CheckHypers     = "hypers"     // hyperparameters are in force, and do something
 	CheckSeed       = "seed"       // clones do not stay identical
@@ -107,6 +117,12 @@ const (
 	CheckLength     = "length"     // segments are neither too short nor too long
 	CheckDisk       = "disk"       // the run's checkpoints fit
 )
+
+// Checks are all of them, in the order in which they are explained.
+var Checks = []string{
+	CheckStart, CheckScore, CheckGoal, CheckLoad, CheckDamage, CheckRepeat, CheckHold, CheckHypers, CheckSeed, CheckWeights,
+	CheckFresh, CheckStop, CheckCheckpoint, CheckGrowth, CheckLength, CheckDisk,
+}
 
 // Report is what a rehearsal found.
 type Report struct {
@@ -147,6 +163,11 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	r := &rehearsal{Config: c, ctx: ctx, began: time.Now(), steps: c.Steps}
 	err := r.rehearse()
 	r.closeAll()
+	why := "the check found no case for it"
+	if r.report.Times.Segment == 0 {
+		why = "what is wrong above comes first"
+	}
+	r.rest(why)
 	r.report.Segments, r.report.Seconds = len(r.all), time.Since(r.began).Seconds()
 	if ctx.Err() != nil {
 		return &r.report, context.Cause(ctx)
@@ -174,9 +195,10 @@ type rehearsal struct {
 	all    []*outcome // every job that went well
 	lease  int64      // the last one given
 
-	first *outcome // began with fresh weights
-	base  *outcome // what comparisons start from
-	ref   reference
+	unloaded bool     // the program does not go on from its checkpoint
+	first    *outcome // began with fresh weights
+	base     *outcome // what comparisons start from
+	ref      reference
 
 	writers   []string // files of checkpoints that were open for writing afterwards
 	changed   []string // what became of checkpoints after they were published
@@ -201,7 +223,7 @@ func (r *rehearsal) rehearse() error {
 		return err
 	}
 	r.checkGoal()
-	for _, stage := range []func() error{r.goOn, r.tidy, r.vary, r.startAgain, r.sideBySide, r.stop, r.checkCheckpoints} {
+	for _, stage := range []func() error{r.goOn, r.checkLoad, r.tidy, r.vary, r.startAgain, r.sideBySide, r.stop, r.checkCheckpoints} {
 		if err := stage(); err != nil {
 			return err
 		}
@@ -212,7 +234,35 @@ func (r *rehearsal) rehearse() error {
 }
 
 func (r *rehearsal) find(level Level, check, hint, format string, args ...any) {
-	r.report.Findings = append(r.report.Findings, Finding{level, check, fmt.Sprintf(format, args...), hint})
+	r.report.Findings = append(r.report.Findings, Finding{Level: level, Check: check, Says: fmt.Sprintf(format, args...), Hint: hint, Tested: true})
+}
+
+// notTested says that no experiment could have failed, and why.
+func (r *rehearsal) notTested(check, why string) {
+	r.report.Findings = append(r.report.Findings, Finding{Level: Unknown, Check: check, Says: "not tested: " + why, NotTested: why})
+}
+
+// untested says of the last finding that it is no experiment's result.
+func (r *rehearsal) untested(why string) {
+	f := &r.report.Findings[len(r.report.Findings)-1]
+	f.Tested, f.NotTested = false, why
+}
+
+// powerIs notes how small an effect the last finding's experiment would have noticed.
+func (r *rehearsal) powerIs(p Power) { r.report.Findings[len(r.report.Findings)-1].Power = &p }
+
+// has tells whether there is a finding of a check.
+func (r *Report) has(check string) bool {
+	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Check == check })
+}
+
+// rest says of each check without a finding that it was not made.
+func (r *rehearsal) rest(why string) {
+	for _, check := range Checks {
+		if !r.report.has(check) {
+			r.notTested(check, why)
+		}
+	}
 }
 
 func (r *rehearsal) say(format string, args ...any) { r.Say(fmt.Sprintf(format, args...)) }
@@ -224,7 +274,8 @@ func (r *rehearsal) spare(like *outcome, segments int) bool {
 
 // leaveOut notes a check that there is no time for.
 func (r *rehearsal) leaveOut(check, what string) {
-	r.find(Unknown, check, "allow more time: --time 10m; or shorter segments: --steps", "left out for lack of time: %s", what)
+	r.notTested(check, "no time left: "+what)
+	r.report.Findings[len(r.report.Findings)-1].Hint = "allow more time: --time 10m; or shorter segments: --steps"
 }
 
 // trouble tells of a job that failed, as a finding, unless the rehearsal itself is

@@ -72,6 +72,8 @@ func TestEachFaultIsToldAndNoOther(t *testing.T) {
 		"momentum forgotten":      {"wrong memory"},
 		"schedule":                {"wrong memory"},
 		"batch norm":              {"wrong memory"},
+		"normaliser":              {"wrong memory"},
+		"normaliser, sampled":     {"wrong memory"},
 		"generator in memory":     {"wrong memory", "warning seed"},
 		"half precision":          {"warning memory"},
 		"generator saved":         {"warning seed"},
@@ -85,7 +87,7 @@ func TestEachFaultIsToldAndNoOther(t *testing.T) {
 		"saves nothing":           {"wrong checkpoint"},
 		"empty file":              {"wrong load"},
 		"link":                    {"wrong checkpoint"},
-		"frozen":                  {"wrong memory", "wrong checkpoint"},
+		"frozen":                  {"wrong memory", "wrong load", "wrong checkpoint"},
 		"own path":                {"warning checkpoint"},
 		"written later":           {"wrong checkpoint", "warning checkpoint"},
 		"left open":               {"warning checkpoint"},
@@ -108,7 +110,15 @@ func TestEachFaultIsToldAndNoOther(t *testing.T) {
 			if got := complaints(r); !slices.Equal(got, want) {
 				t.Errorf("got %q, want %q:\n%s", got, want, story(r))
 			}
+			for _, check := range Checks {
+				if !r.has(check) {
+					t.Errorf("nothing is said about %s", check)
+				}
+			}
 			for _, f := range r.Findings {
+				if f.Tested != (f.NotTested == "") || f.Level == OK && !f.Tested {
+					t.Errorf("%+v: fine without a test", f)
+				}
 				if f.Says == "" || strings.Contains(f.Says, "%!") || (f.Level == Wrong || f.Level == Warning) && f.Hint == "" && f.Check != CheckHypers && f.Check != CheckLoad {
 					t.Errorf("%+v says too little", f)
 				}
@@ -131,7 +141,7 @@ func story(r *Report) string {
 }
 
 // innocent are trainers that never do the same twice.
-var innocent = []string{"gpu", "noisy measuring", "games won", "one generator"}
+var innocent = []string{"gpu", "noisy measuring", "games won", "one generator", "episodes"}
 
 // dice are how often noise gets its chance.
 const dice = 20

@@ -6,6 +6,7 @@ import (
 	"unicode"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/plural"
 )
 
 // Words in the names of metrics that are usually to be small, or large.
@@ -27,6 +28,11 @@ func (r *rehearsal) checkGoal() {
 	case has(negated) && !slices.Contains(words, "nll"):
 	case has(small) && !has(large) && !minimize && score > 0, has(large) && !has(small) && minimize && score > 0:
 		r.find(Warning, CheckGoal, "metric: {name: "+r.Metric+", goal: "+opposite(minimize)+"}, unless it is meant so", "the goal is to %s a metric called %s", r.Spec.Goal, r.Metric)
+		return
+	}
+	if !has(small) && !has(large) {
+		r.find(Note, CheckGoal, "", "pbt will %s %s; the name does not say whether that is right", r.Spec.Goal, r.Metric)
+		r.untested("the metric's name is not one whose goal is known")
 		return
 	}
 	r.find(OK, CheckGoal, "", "the goal is to %s %s", r.Spec.Goal, r.Metric)
@@ -61,6 +67,7 @@ const fewScores = 5
 // checkScores tells of a score that never changes.
 func (r *rehearsal) checkScores() {
 	if len(r.all) < fewScores {
+		r.notTested(CheckScore, plural.Of(int64(len(r.all)), "segment")+" are too few to call a score constant")
 		return
 	}
 	for _, o := range r.all {

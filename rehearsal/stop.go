@@ -17,7 +17,11 @@ const measurable = 20 * time.Millisecond
 // sideBySide trains in several slots at once, as the run will.
 func (r *rehearsal) sideBySide() error {
 	n := min(r.Slots, mostAtOnce, r.Spec.Population)
-	if n < 2 || r.ref.loaded == nil || !r.spare(r.base, n) {
+	switch {
+	case n < 2 || r.ref.loaded == nil:
+		return nil
+	case !r.spare(r.base, n):
+		r.leaveOut(CheckStart, "whether trainers side by side get in each other's way")
 		return nil
 	}
 	r.say("%d trainers side by side", n)
@@ -45,6 +49,7 @@ func (r *rehearsal) sideBySide() error {
 		r.together = max(1, float64(all)/float64(n)/float64(alone))
 	}
 	r.closeAll()
+	r.find(OK, CheckStart, "", "%d trainers side by side train as well", n)
 	return nil
 }
 
@@ -94,7 +99,7 @@ func (r *rehearsal) stop() error {
 	case r.ctx.Err() != nil:
 		return context.Cause(r.ctx)
 	case !told:
-		r.find(Unknown, CheckStop, "", "whether it stops when asked: the segment of %s was over too soon", plural.Of(t.steps, "step"))
+		r.notTested(CheckStop, "whether it stops when asked: the segment of "+plural.Of(t.steps, "step")+" was over too soon")
 	case took >= r.Grace || errors.Is(err, errStuck):
 		r.find(Warning, CheckStop, hint, "in the middle of a segment it does not stop within %s of being asked: it is killed then, and what it has trained of the segment is lost", round(r.Grace))
 	case r.Kind == Client && err != nil && !errors.Is(err, trainer.ErrPreempted):

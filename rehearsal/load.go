@@ -1,0 +1,164 @@
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/seed-7a1a2db0/pbt"
+)
+
+const noLoad = "read the checkpoint: {load} in a command (such as \"{load?--load}\"), segment.load in Python, Load in Go"
+
+// checkLoad tells whether a segment goes on from its checkpoint: by a fresh segment
+// that is the same in all else, and by a checkpoint that cannot be read.
+func (r *rehearsal) checkLoad() error {
+	if r.ref.loaded == nil {
+		return nil
+	}
+	r.checkRepeat()
+	if !r.spare(r.first, 2) || !r.spare(r.base, 2) {
+		if r.NeverLoads {
+			r.neverLoads()
+		}
+		r.leaveOut(CheckLoad, "whether a segment from a checkpoint differs from a fresh one")
+		r.leaveOut(CheckDamage, "whether the program notices a damaged checkpoint")
+		return nil
+	}
+	r.say("the same from fresh weights")
+	t := r.ref.loaded.task
+	t.parent, t.weights = nil, r.first.weights
+	r.closeAll()
+	fresh, err := r.train(r.living(), t)
+	if err != nil {
+		return r.trouble(err, CheckFresh, "a fresh segment of the same length fails")
+	}
+	rel, err := r.relateNoisy([]*outcome{r.ref.loaded, r.ref.other()}, []*outcome{fresh}, &r.ref, false)
+	if err != nil {
+		return r.trouble(err, CheckLoad, "the segment fails when it is repeated")
+	}
+	r.say("the same from a damaged checkpoint")
+	spoilt, err := r.trainDamaged()
+	if err != nil {
+		return err
+	}
+	r.tellLoad(rel, fresh, spoilt)
+	if spoilt != nil {
+		err = r.drop(spoilt)
+	}
+	return errors.Join(err, r.drop(fresh))
+}
+
+// tellLoad judges by a fresh segment, and by one from a damaged checkpoint, which is nil
+// if it failed as it should.
+func (r *rehearsal) tellLoad(rel relation, fresh, spoilt *outcome) {
+	l := r.ref.loaded
+	blind := spoilt != nil && r.relate(l, spoilt, &r.ref, false) == equal
+	r.unloaded = rel == equal || blind
+	proven := rel == unequal && !blind
+	switch {
+	case r.NeverLoads && (!proven || spoilt != nil):
+		r.unloaded = true
+		r.neverLoads()
+	case rel == equal:
+		r.find(Wrong, CheckLoad, noLoad, "the program does not go on from its checkpoint: with the same seed, a segment from the checkpoint and a fresh one both score %s", pbt.Score(l.Score))
+	case blind:
+		r.find(Wrong, CheckLoad, noLoad, "the program does not read its checkpoint: from a destroyed one, the segment scores the same to the last digit (%s)", pbt.Score(l.Score))
+	case proven:
+		r.find(OK, CheckLoad, "", "a fresh process goes on from the checkpoint: with the same seed, a fresh segment gives another result")
+	default:
+		r.notTested(CheckLoad, "whether a segment from the checkpoint differs from a fresh one: "+r.tooCoarse(&r.ref))
+	}
+	const hint = "let an error in loading end the program; never begin with fresh weights instead"
+	switch {
+	case spoilt == nil:
+		r.find(OK, CheckDamage, "", "a checkpoint with destroyed contents makes the segment fail, as it should")
+	case r.relate(fresh, spoilt, &r.ref, false) == equal:
+		r.find(Wrong, CheckDamage, hint, "a checkpoint with destroyed contents goes unnoticed: the segment begins with fresh weights and scores %s", pbt.Score(spoilt.Score))
+	case r.unloaded:
+		r.notTested(CheckDamage, "the program does not read its checkpoint")
+	default:
+		r.find(Warning, CheckDamage, hint, "a checkpoint with destroyed contents goes unnoticed: the segment succeeds and scores %s", pbt.Score(spoilt.Score))
+	}
+}
+
+func (r *rehearsal) neverLoads() {
+	r.find(Wrong, CheckLoad, noLoad, "trainer.command never mentions {load}: every segment begins with fresh weights, and a copy copies nothing")
+}
+
+// trainDamaged trains from a checkpoint with destroyed contents. It is nil if that fails.
+func (r *rehearsal) trainDamaged() (*outcome, error) {
+	t := r.ref.loaded.task
+	bad, err := r.damage(t.parent)
+	if err != nil {
+		return nil, fmt.Errorf("make a damaged copy of a checkpoint: %w", err)
+	}
+	t.parent = bad
+	r.closeAll()
+	o, err := r.train(r.living(), t)
+	r.closeAll() // what has met a damaged checkpoint is no reference
+	var failed *jobError
+	switch {
+	case r.ctx.Err() != nil:
+		return nil, context.Cause(r.ctx)
+	case errors.As(err, &failed):
+		return nil, r.drop(bad)
+	case err != nil:
+		return nil, err
+	}
+	r.all = r.all[:len(r.all)-1] // it says nothing about the trainer's scores and times
+	if !finite(o.Score) {
+		return nil, errors.Join(r.drop(o), r.drop(bad))
+	}
+	return o, r.drop(bad)
+}
+
+// damageText is what a damaged checkpoint's files hold, over and over.
+const damageText = "pbt check has destroyed this copy of a checkpoint. "
+
+// damage makes a copy of a checkpoint with the same files, each half as long and with
+// other contents.
+func (r *rehearsal) damage(of *outcome) (*outcome, error) {
+	r.lease++
+	bad := &outcome{task: of.task, segment: r.lease, from: of.from}
+	id := checkpointName(bad.segment)
+	staged, err := r.Store.Stage(id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Store.Discard(staged) }() // what could not be removed goes with the directory
+	var s saved
+	files, err := s.measure(r.Store.Path(of.checkpoint))
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if err := writeDamage(filepath.Join(staged, f.path), (f.bytes+1)/2); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := r.Store.Publish(staged, id); err != nil {
+		return nil, err
+	}
+	bad.checkpoint = id
+	bad.saved, err = inspect(r.Store.Path(id), staged)
+	return bad, err
+}
+
+func writeDamage(path string, size int64) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	piece := []byte(strings.Repeat(damageText, 1000))
+	for ; size > 0 && err == nil; size -= int64(len(piece)) {
+		_, err = f.Write(piece[:min(int64(len(piece)), size)])
+	}
+	return errors.Join(err, f.Close())
+}
