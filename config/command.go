@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/seed-7a1a2db0/pbt/protocol"
 )
 
 // Placeholders are the names, beside hyperparameters, that a command may hold in
@@ -19,6 +21,13 @@ func (t *Trainer) IsTemplate() bool { return holds(t.Command, func(Part) bool { 
 // saves tells whether a command knows where to save.
 func (t *Trainer) saves() bool {
 	return holds(t.Command, func(p Part) bool { return p.Name == "save" })
+}
+
+// Loads tells whether a template mentions what to load: {load}, or the variable that
+// holds it. A script may read that variable without a mention here.
+func (t *Trainer) Loads() bool {
+	return holds(t.Command, func(p Part) bool { return p.Name == "load" }) ||
+		slices.ContainsFunc(t.Command, func(word string) bool { return strings.Contains(word, protocol.EnvLoad) })
 }
 
 // holds tells whether a command has such a placeholder.

@@ -205,7 +205,7 @@ func (r *rehearsal) checkCheckpoints() error {
 	switch {
 	case o.saved.bytes == 0:
 		r.find(Wrong, c, "write the weights into the directory that is given", "the checkpoint's files are empty")
-	case r.isFrozen():
+	case r.isFrozen() && (r.moves() || !r.unloaded):
 		r.find(Wrong, c, "save the weights as they are now, not as they were at the start", "training changes not a byte of the checkpoint: what has been learnt is not in it")
 	}
 	if o.saved.path != "" {

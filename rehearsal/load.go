@@ -36,7 +36,11 @@ func (r *rehearsal) checkLoad() error {
 	if err != nil {
 		return r.trouble(err, CheckFresh, "a fresh segment of the same length fails")
 	}
-	rel, err := r.relateNoisy([]*outcome{r.ref.loaded, r.ref.other()}, []*outcome{fresh}, &r.ref, false)
+	direct, reloaded, err := r.loadTwice()
+	if err != nil {
+		return r.trouble(err, CheckLoad, "a fresh process cannot go on from the checkpoint")
+	}
+	rel, err := r.relateNoisy([]*outcome{direct, r.ref.other()}, []*outcome{fresh}, &r.ref, false)
 	if err != nil {
 		return r.trouble(err, CheckLoad, "the segment fails when it is repeated")
 	}
@@ -45,28 +49,53 @@ func (r *rehearsal) checkLoad() error {
 	if err != nil {
 		return err
 	}
-	r.tellLoad(rel, fresh, spoilt)
+	r.tellLoad(rel, loads{direct, reloaded, fresh, spoilt})
 	if spoilt != nil {
 		err = r.drop(spoilt)
 	}
-	return errors.Join(err, r.drop(fresh))
+	return errors.Join(err, r.drop(fresh)) // what else there is goes in tidy
 }
 
-// tellLoad judges by a fresh segment, and by one from a damaged checkpoint, which is nil
-// if it failed as it should.
-func (r *rehearsal) tellLoad(rel relation, fresh, spoilt *outcome) {
-	l := r.ref.loaded
-	blind := spoilt != nil && r.relate(l, spoilt, &r.ref, false) == equal
-	r.unloaded = rel == equal || blind
+// loadTwice does the reference's job in a process that has trained other weights, and
+// then as the first one of a process.
+func (r *rehearsal) loadTwice() (direct, reloaded *outcome, err error) {
+	if r.Kind == Template {
+		return r.ref.loaded, r.ref.loaded, nil
+	}
+	r.say("the same from the checkpoint, in a process that has other weights and in a fresh one")
+	if reloaded, err = r.train(r.living(), r.ref.loaded.task); err != nil {
+		return nil, nil, err
+	}
+	r.closeAll()
+	direct, err = r.train(r.living(), r.ref.loaded.task)
+	return direct, reloaded, err
+}
+
+// loads are outcomes of the same job: from a checkpoint in a fresh process and in one
+// that had other weights, from fresh weights, and from a destroyed checkpoint, which is
+// nil if it failed as it should.
+type loads struct{ direct, reloaded, fresh, spoilt *outcome }
+
+// tellLoad judges by the relation of a fresh segment to one from the checkpoint, and by
+// the destroyed one.
+func (r *rehearsal) tellLoad(rel relation, o loads) {
+	direct, reloaded, spoilt := o.direct, o.reloaded, o.spoilt
+	blind := spoilt != nil && r.relate(direct, spoilt, &r.ref, false) == equal
 	proven := rel == unequal && !blind
+	neverLoads := r.NeverLoads && (!proven || spoilt != nil) // else its program reads PBT_LOAD
+	stale := r.relate(direct, reloaded, &r.ref, false) == unequal
+	r.unloaded = rel == equal || blind || neverLoads || stale
 	switch {
-	case r.NeverLoads && (!proven || spoilt != nil):
-		r.unloaded = true
+	case neverLoads:
 		r.neverLoads()
+	case rel == equal && r.isFrozen() && r.moves():
+		r.notTested(CheckLoad, "training changes nothing in the checkpoint")
 	case rel == equal:
-		r.find(Wrong, CheckLoad, noLoad, "the program does not go on from its checkpoint: with the same seed, a segment from the checkpoint and a fresh one both score %s", pbt.Score(l.Score))
+		r.find(Wrong, CheckLoad, noLoad, "the program does not go on from its checkpoint: with the same seed, a segment from the checkpoint and a fresh one both score %s", pbt.Score(direct.Score))
 	case blind:
-		r.find(Wrong, CheckLoad, noLoad, "the program does not read its checkpoint: from a destroyed one, the segment scores the same to the last digit (%s)", pbt.Score(l.Score))
+		r.find(Wrong, CheckLoad, noLoad, "the program does not read its checkpoint: from a destroyed one, the segment scores the same to the last digit (%s)", pbt.Score(direct.Score))
+	case stale:
+		r.find(Wrong, CheckLoad, "load everything from segment.load for each segment that has one, also when the process has trained before", "loading gives another result in a process that has trained before (%s) than in a fresh one (%s)", digits(reloaded.Score, direct.Score), digits(direct.Score, reloaded.Score))
 	case proven:
 		r.find(OK, CheckLoad, "", "a fresh process goes on from the checkpoint: with the same seed, a fresh segment gives another result")
 	default:
@@ -76,17 +105,17 @@ func (r *rehearsal) tellLoad(rel relation, fresh, spoilt *outcome) {
 	switch {
 	case spoilt == nil:
 		r.find(OK, CheckDamage, "", "a checkpoint with destroyed contents makes the segment fail, as it should")
-	case r.relate(fresh, spoilt, &r.ref, false) == equal:
-		r.find(Wrong, CheckDamage, hint, "a checkpoint with destroyed contents goes unnoticed: the segment begins with fresh weights and scores %s", pbt.Score(spoilt.Score))
 	case r.unloaded:
 		r.notTested(CheckDamage, "the program does not read its checkpoint")
+	case r.relate(o.fresh, spoilt, &r.ref, false) == equal:
+		r.find(Wrong, CheckDamage, hint, "a checkpoint with destroyed contents goes unnoticed: the segment begins with fresh weights and scores %s", pbt.Score(spoilt.Score))
 	default:
 		r.find(Warning, CheckDamage, hint, "a checkpoint with destroyed contents goes unnoticed: the segment succeeds and scores %s", pbt.Score(spoilt.Score))
 	}
 }
 
 func (r *rehearsal) neverLoads() {
-	r.find(Wrong, CheckLoad, noLoad, "trainer.command never mentions {load}: every segment begins with fresh weights, and a copy copies nothing")
+	r.find(Wrong, CheckLoad, `add it, such as "{load?--load}", and let the program load from there`, "trainer.command never mentions {load}: every segment begins with fresh weights, and a copy copies nothing")
 }
 
 // trainDamaged trains from a checkpoint with destroyed contents. It is nil if that fails.
@@ -96,7 +125,7 @@ func (r *rehearsal) trainDamaged() (*outcome, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a damaged copy of a checkpoint: %w", err)
 	}
-	t.parent = bad
+	t.parent, t.weights = bad, r.first.weights // with which a program may begin instead
 	r.closeAll()
 	o, err := r.train(r.living(), t)
 	r.closeAll() // what has met a damaged checkpoint is no reference

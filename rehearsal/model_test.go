@@ -54,7 +54,7 @@ func faulty(fault string, chance *rand.Rand) trainer.New {
 func (m *model) Step(ctx context.Context, s trainer.Segment) error {
 	seed, lr, momentum := s.Seed, s.Hypers.Float("lr"), s.Hypers.Float("momentum")
 	switch m.fault {
-	case "hypers ignored":
+	case "hypers ignored", "reports lr":
 		lr, momentum = 0.01, 0.5
 	case "momentum ignored":
 		momentum = 0.5
@@ -221,6 +221,16 @@ func (m *model) Load(dir string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
+	}
+	switch {
+	case m.fault == "never loads":
+		return nil
+	case json.Valid(text):
+	case m.fault == "fresh instead":
+		return nil
+	case m.fault == "guesses":
+		m.W[0] = 3
+		return nil
 	}
 	m.V, m.Mean, m.Count, m.Log, m.Ring, m.Pad = [2]float64{}, 1, 0, nil, 0, ""
 	doc := struct {

@@ -3,13 +3,14 @@
 // a trainer needs no special mode, and each check is a comparison of two of them:
 //
 //	what goes on in memory      with a fresh process that loads the checkpoint
+//	the same, from the checkpoint  with fresh weights, a destroyed checkpoint, and itself
 //	the same, with the seed     with another seed
 //	the same, with the hypers   with others, all at once and then one by one
 //	fresh weights               with fresh weights from another weight seed
 //	a start in a new process    with one in a process that has trained before
 //
 // Whether two results differ is judged against what the trainer itself makes of the
-// same job twice (compare.go): one that is not deterministic is not accused of it.
+// same job twice (stats.go): one that is not deterministic is not accused of it.
 //
 // The first segments grow until one takes long enough to be measured; all others are
 // as long as that, or one step, where the fewest steps show the most: what is missing
@@ -54,7 +55,7 @@ type Config struct {
 	NeverLoads bool // the command of a template mentions neither {load} nor PBT_LOAD
 
 	Steps int64         // of a rehearsed segment; 0: as many as Limit allows, at most the experiment's
-	Limit time.Duration // after it, what can be left out is; 0 means DefaultLimit
+	Limit time.Duration // after it, optional checks are skipped; 0 means DefaultLimit
 	Grace time.Duration // that a trainer has to stop when asked; 0 means DefaultGrace
 
 	Free   int64             // bytes free where the run's checkpoints will be; 0: not known
@@ -367,7 +368,7 @@ func (r *rehearsal) grow() error {
 	}
 	r.steps = r.base.steps
 	r.report.Steps = r.steps
-	r.say("a segment of %s takes %s; about ten more of them", plural.Of(r.steps, "step"), round(r.base.took()))
+	r.say("a segment of %s takes %s; about fifteen more of them", plural.Of(r.steps, "step"), round(r.base.took()))
 	return nil
 }
 

@@ -56,7 +56,7 @@ func (r *rehearsal) relate(a, b *outcome, ref *reference, isSaved bool) relation
 	switch {
 	case seen:
 		return equal
-	case !isSaved && ref.exactBytes:
+	case !isSaved && ref.exactBytes && a.saved.digest != b.saved.digest:
 		return unequal
 	}
 	return unclear

@@ -34,9 +34,12 @@ func newCheck() *cobra.Command {
 	var f checkFlags
 	c := &cobra.Command{
 		Use: "check FILE", Short: "Rehearse an experiment's trainer for a minute, before a run", Args: cobra.ExactArgs(1),
-		Long: `Try the trainer of an experiment file: train short segments, save, load in a fresh process, train on,
-with other seeds and hyperparameters; and tell what is wrong, what that means, and what the run will
-take. The trainer sees ordinary segments. Nothing is left behind.
+		Long: `Test the trainer of an experiment file with short segments: train, save, load in a fresh process, train
+again with other seeds and hyperparameters, load a damaged checkpoint. Print what is wrong, what it
+means, and how long the run takes. The trainer sees ordinary segments. All files are removed at the end.
+
+A check mark (✓) means that an experiment was made that could have failed. Without one, the line says
+"not tested" and why. docs/check.md lists each experiment, what it proves, and its power.
 
 Exit code 0 if nothing is wrong (there may be warnings), 1 if something is, 2 for a bad file.`,
 		Example: "  pbt check experiment.yaml\n  pbt check experiment.yaml --steps 100 --time 10m",
@@ -54,7 +57,7 @@ Exit code 0 if nothing is wrong (there may be warnings), 1 if something is, 2 fo
 	f.add(c)
 	c.Flags().StringVar(&f.dir, "dir", "", "a `directory` on the disk that the run will use (default: runs, or the current one)")
 	c.Flags().Int64Var(&f.steps, "steps", 0, "`number` of training steps of a rehearsed segment (default: the experiment's, or as many as the time allows)")
-	c.Flags().DurationVar(&f.limit, "time", rehearsal.DefaultLimit, "what can be left out is, after so long")
+	c.Flags().DurationVar(&f.limit, "time", rehearsal.DefaultLimit, "time limit; optional checks are skipped after it")
 	c.Flags().BoolVar(&f.keep, "keep", false, "keep the rehearsal's directory, with the trainer's output in logs/")
 	return c
 }
@@ -124,7 +127,8 @@ func (f *checkFlags) config(cmd *cobra.Command, exp *config.Experiment, dir stri
 	c = rehearsal.Config{
 		NewSlot: newSlot, Store: store, Spec: spec, Metric: exp.Metric, Slots: exp.Trainer.Slots, Kind: kindOf(exp),
 		Steps: f.steps, Limit: f.limit, Grace: rehearsal.DefaultGrace, Free: free,
-		Memory: func() int64 { return rehearsal.MemoryOf(protocol.EnvRunDir + "=" + dir) },
+		NeverLoads: exp.Trainer.IsTemplate() && !exp.Trainer.Loads(),
+		Memory:     func() int64 { return rehearsal.MemoryOf(protocol.EnvRunDir + "=" + dir) },
 	}
 	if exp.Trainer.Builtin == "" {
 		c.Grace = min(exp.Trainer.Grace, trainer.DefaultStopGrace)
@@ -178,17 +182,27 @@ const (
 	warmUpWorthAWord = 0.1 // of a process's start
 )
 
-var marks = map[rehearsal.Level]string{rehearsal.OK: "✓", rehearsal.Warning: "!", rehearsal.Wrong: "✗", rehearsal.Unknown: "–"}
+var marks = map[rehearsal.Level]string{rehearsal.OK: "✓", rehearsal.Warning: "!", rehearsal.Wrong: "✗", rehearsal.Note: "·", rehearsal.Unknown: "–"}
 
 // showReport prints a rehearsal's report for people.
 func showReport(w io.Writer, exp *config.Experiment, r *rehearsal.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s rehearsed in %s\n\n", clean(exp.Name), plural.Of(r.Segments, "segment"), rehearsal.Duration(r.Seconds))
 	counts := map[rehearsal.Level]int{}
-	for _, f := range r.Findings {
+	for i := 0; i < len(r.Findings); i++ {
+		f := r.Findings[i]
 		counts[f.Level]++
+		names := f.Check
+		for f.Level == rehearsal.Unknown && i+1 < len(r.Findings) && r.Findings[i+1].Says == f.Says { // one reason for many
+			i++
+			counts[f.Level]++
+			names += ", " + r.Findings[i].Check
+		}
 		text, rest, _ := strings.Cut(clean(f.Says), "\n") // the end of a program's output
-		b.WriteString(hang(fmt.Sprintf("  %s %-*s", marks[f.Level], nameWidth, f.Check), text))
+		if names != f.Check {
+			text, names = names+": "+text, ""
+		}
+		b.WriteString(hang(fmt.Sprintf("  %s %-*s", marks[f.Level], nameWidth, names), text))
 		for line := range strings.Lines(rest) {
 			fmt.Fprintf(&b, "%*s| %s\n", nameWidth+4, "", strings.TrimRight(line, "\n"))
 		}
@@ -209,16 +223,20 @@ func showReport(w io.Writer, exp *config.Experiment, r *rehearsal.Report) error 
 }
 
 func verdictOf(counts map[rehearsal.Level]int) string {
-	warnings := plural.Of(counts[rehearsal.Warning], "warning")
-	switch {
-	case counts[rehearsal.Wrong] == 1:
-		return "1 thing is wrong, " + warnings
-	case counts[rehearsal.Wrong] > 1:
-		return fmt.Sprintf("%d things are wrong, %s", counts[rehearsal.Wrong], warnings)
-	case counts[rehearsal.Warning] > 0:
-		return "nothing is wrong, " + warnings
+	text := "nothing is wrong"
+	switch wrong := counts[rehearsal.Wrong]; {
+	case wrong == 1:
+		text = "1 thing is wrong"
+	case wrong > 1:
+		text = fmt.Sprintf("%d things are wrong", wrong)
 	}
-	return "nothing is wrong"
+	if n := counts[rehearsal.Warning]; n > 0 || counts[rehearsal.Wrong] > 0 {
+		text += ", " + plural.Of(n, "warning")
+	}
+	if n := counts[rehearsal.Unknown]; n > 0 {
+		text += fmt.Sprintf(", %d not tested", n)
+	}
+	return text
 }
 
 // hang wraps a text beside its head.

@@ -190,6 +190,9 @@ func (f *runFlags) start(cmd *cobra.Command, exp *config.Experiment, source []by
 	if err != nil {
 		return f.notMade(err)
 	}
+	if exp.Trainer.IsTemplate() && !exp.Trainer.Loads() && !f.quiet {
+		fmt.Fprintln(cmd.ErrOrStderr(), `warning: trainer.command never mentions {load}: unless the program reads PBT_LOAD by itself, every segment begins with fresh weights and a copy copies nothing. Add "{load?--load}" to the command, or test it: pbt check`)
+	}
 	return f.train(cmd, e, show)
 }
 
