@@ -12,17 +12,19 @@ type Budget struct {
 	Total  int64         // steps spent by all members together
 	Wall   time.Duration // time the run has been at work, stops left out
 	Target *Score        // a score that is good enough
+
+	Patience int64 // steps spent by all members together without a new best score
 }
 
 // Validate checks the limits.
 func (b Budget) Validate() error {
 	switch {
-	case b.Steps < 0 || b.Total < 0 || b.Wall < 0:
+	case b.Steps < 0 || b.Total < 0 || b.Wall < 0 || b.Patience < 0:
 		return errors.New("a budget cannot be negative")
 	case b.Target != nil && !b.Target.Finite():
 		return errors.New("the target score must be a finite number")
-	case b.Steps == 0 && b.Total == 0 && b.Wall == 0 && b.Target == nil:
-		return errors.New("a run needs a budget: steps per member, total steps, wall time or a target score")
+	case b.Steps == 0 && b.Total == 0 && b.Wall == 0 && b.Target == nil && b.Patience == 0:
+		return errors.New("a run needs a budget: steps per member, total steps, wall time, a target score or patience")
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func (d *decoder) experiment(doc *node) *Experiment {
 }
 
 func (d *decoder) budget(v fieldsView) pbt.Budget {
-	b := pbt.Budget{Steps: v.whole("steps"), Total: v.whole("total_steps"), Wall: v.duration("wall")}
+	b := pbt.Budget{Steps: v.whole("steps"), Total: v.whole("total_steps"), Wall: v.duration("wall"), Patience: v.whole("patience")}
 	if n := v.value("target"); n != nil {
 		x, _ := n.float()
 		score := pbt.Score(x)

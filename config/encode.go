@@ -181,6 +181,9 @@ func encodeBudget(b pbt.Budget) *node {
 	if b.Wall > 0 {
 		n.pairs = append(n.pairs, pair{key: "wall", value: textNode(formatDuration(b.Wall))})
 	}
+	if b.Patience > 0 {
+		n.pairs = append(n.pairs, pair{key: "patience", value: wholeNode(b.Patience)})
+	}
 	if b.Target != nil {
 		n.pairs = append(n.pairs, pair{key: "target", value: floatNode(float64(*b.Target))})
 	}

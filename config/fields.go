@@ -110,6 +110,7 @@ var budget = record{least: 1, fields: []field{
 	{key: "total_steps", shape: steps, unset: "no limit", example: "64000", doc: "Steps of all members together.", resume: true},
 	{key: "wall", shape: duration(""), unset: "no limit", example: "2h", doc: "Time the run has been at work, stops left out.", resume: true},
 	{key: "target", shape: anyNumber, unset: "no limit", example: "0.99", doc: "A score that is good enough.", resume: true},
+	{key: "patience", shape: steps, unset: "no limit", example: "40000", doc: "Steps of all members together without a new best score, after which the run ends.", resume: true},
 }}
 
 var ready = record{fields: []field{

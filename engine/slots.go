@@ -173,7 +173,7 @@ func (e *Engine) trainInto(staged string, s *slot, j job) (machine.Report, error
 func reportOf(t *machine.Task, res *trainer.Result) machine.Report {
 	return machine.Report{
 		Lease: t.Lease, Segment: t.Segment, Member: t.Member,
-		Score: pbt.Score(res.Score), Steps: res.Steps, Samples: res.Samples, Metrics: metrics(res.Metrics),
+		Score: pbt.Score(res.Score), Steps: res.Steps, Done: res.Done, Samples: res.Samples, Metrics: metrics(res.Metrics),
 		Times: machine.Times{
 			Start: int64(res.Start), Load: int64(res.Load), Train: int64(res.Train), Eval: int64(res.Eval), Save: int64(res.Save),
 		},
@@ -185,7 +185,7 @@ func reportOf(t *machine.Task, res *trainer.Result) machine.Report {
 func (e *Engine) wanted(s *slot, j job, res *trainer.Result, loaded string) bool {
 	t := j.task
 	q := &inquiry{
-		machine.Scored{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: pbt.Score(res.Score), Steps: res.Steps},
+		machine.Scored{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: pbt.Score(res.Score), Steps: res.Steps, Done: res.Done},
 		reportOf(t, res), make(chan bool, 1),
 	}
 	q.report.Loaded = loaded

@@ -114,7 +114,7 @@ func (m *Machine) applySpec(b *SpecChanged) error {
 	m.trimBest()
 	for i := range m.members {
 		mem := &m.members[i]
-		if mem.state == StateDone && m.grant(i, 0) > 0 {
+		if mem.state == StateDone && !mem.ended && m.grant(i, 0) > 0 {
 			m.counts.done--
 			m.startDeciding(m.now, i)
 		}
@@ -159,7 +159,7 @@ func (m *Machine) applyDecided(_ int64, b *Decided) error {
 	if d.Action != pbt.Restart || mem.plan.segment != 0 { // else a member begins that was added
 		m.count(d.Action)
 	}
-	mem.state, mem.broken = StateWaiting, false
+	mem.state, mem.broken, mem.ended = StateWaiting, false, false
 	wish := mem.wish
 	mem.plan = plan{segment: b.Segment, turn: b.Turn, parent: b.Parent, from: b.From, steps: b.Steps, hypers: b.Hypers}
 	if holds(LawCheckpointHeld) {
@@ -317,6 +317,7 @@ func (m *Machine) applyFinished(at int64, b *Finished) error {
 	m.pop.Set(b.Member, m.recordOf(b, mem))
 	mem.record, mem.step = b.Segment, b.Step
 	mem.spent += trained
+	mem.ended = b.Done && b.Score.Finite() // else it is to be repaired
 	mem.finished++
 	m.spent += trained
 	m.promised -= p.steps
@@ -365,6 +366,9 @@ func (m *Machine) rankBest(o Outcome) {
 	}
 	if at >= m.spec.Keep.Best {
 		return
+	}
+	if at == 0 {
+		m.bestAt = m.spent
 	}
 	m.best = slices.Insert(m.best, at, o)
 	m.keep.need(o.Segment)

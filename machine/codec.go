@@ -72,6 +72,9 @@ func (e *Finished) appendJSON(b []byte) ([]byte, error) {
 	}
 	b = field(b, "step", e.Step)
 	b = field(b, "spent", e.Spent)
+	if e.Done {
+		b = append(b, `,"done":true`...)
+	}
 	b = append(b, `,"checkpoint":{"id":`...)
 	b = pbt.Text(e.Checkpoint.ID).AppendJSON(b)
 	b = field(b, "bytes", e.Checkpoint.Bytes)

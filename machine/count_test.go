@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -109,5 +110,66 @@ func TestAnOutcomeWhoseSumsDisagreeIsRefused(t *testing.T) {
 	f := Finished{Segment: a.Task.Segment, Lease: a.Task.Lease, Step: 3, Spent: 4, Checkpoint: Checkpoint{ID: a.Task.Save}}
 	if err := m.Apply(Event{At: 100, Body: &f}); err == nil {
 		t.Error("step 3 with 4 steps spent is believed")
+	}
+}
+
+// A member whose trainer says that it is done keeps its record, and no larger budget
+// lets it train again.
+func TestAMemberEndsByItself(t *testing.T) {
+	s := spec(1)
+	s.Budget = pbt.Budget{Steps: 100}
+	m, log, train := counting(t, s)
+	train(1, 10)
+	at := int64(len(*log))
+	a, _ := m.Handle(at, Ask{Worker: "w"})
+	_, events := m.Handle(at, Report{
+		Lease: a.Task.Lease, Segment: a.Task.Segment, Score: 2, Done: true, Checkpoint: Checkpoint{ID: a.Task.Save, Bytes: 1},
+	})
+	if f, ok := events[0].Body.(*Finished); !ok || !f.Done {
+		t.Fatalf("%+v", events[0].Body)
+	}
+	if d, ok := events[1].Body.(*MemberDone); !ok || d.Reason != ReasonEnded {
+		t.Fatalf("%+v", events[1].Body)
+	}
+	r, scored := m.Record(0)
+	if phase, reason := m.Phase(); !scored || r.Score != 2 || m.Member(0).State != StateDone || phase != PhaseEnded || !strings.Contains(reason, "its trainer has said so") {
+		t.Errorf("%+v, %+v, the run is %s: %s", r, m.Member(0), phase, reason)
+	}
+	s.Budget.Steps = 1000
+	m.Handle(at, Open{Change: &Change{Spec: s, Paths: []string{"budget.steps"}}})
+	if state := m.Member(0).State; state != StateDone {
+		t.Errorf("with a larger budget, it is %s", state)
+	}
+}
+
+func TestADivergedMemberIsNotDone(t *testing.T) {
+	s := spec(1)
+	s.Retries = 0
+	m, _, _ := counting(t, s)
+	a, _ := m.Handle(100, Ask{Worker: "w"})
+	m.Handle(100, Report{
+		Lease: a.Task.Lease, Segment: a.Task.Segment, Score: pbt.Score(math.NaN()), Done: true, Checkpoint: Checkpoint{ID: a.Task.Save, Bytes: 1},
+	})
+	if state := m.Member(0).State; state != StateWaiting {
+		t.Errorf("it is %s", state)
+	}
+}
+
+func TestPatienceEndsARunWithoutANewBest(t *testing.T) {
+	s := spec(2)
+	s.Budget = pbt.Budget{Patience: 40}
+	m, _, train := counting(t, s)
+	for _, score := range []pbt.Score{1, 1, 1, 2, 1, 2, 0} {
+		train(score, 10)
+	}
+	if phase, _ := m.Phase(); phase != PhaseRunning {
+		t.Fatalf("30 steps after the best, it is %s", phase)
+	}
+	train(2, 10)
+	if phase, reason := m.Phase(); phase != PhaseEnded || !strings.Contains(reason, "budget.patience is 40") {
+		t.Errorf("it is %s: %s", phase, reason)
+	}
+	if err := (pbt.Budget{Patience: -1, Steps: 1}).Validate(); err == nil {
+		t.Error("negative patience")
 	}
 }

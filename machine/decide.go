@@ -12,6 +12,7 @@ import (
 // barrier that opens. It is called after every input, until nothing is left to say.
 func (m *Machine) settle(now int64) {
 	m.checkTarget(now)
+	m.checkPatience(now)
 	m.checkWall(now)
 	for m.phase == PhaseRunning && m.deciding.len() > 0 {
 		b := m.spec.Policy.Barrier
@@ -44,6 +45,12 @@ func (m *Machine) checkTarget(now int64) {
 	}
 }
 
+func (m *Machine) checkPatience(now int64) {
+	if patience := m.spec.Budget.Patience; m.phase == PhaseRunning && patience > 0 && m.spent-m.bestAt >= patience {
+		m.emit(now, &Ending{Reason: fmt.Sprintf("no new best score for %d steps of all members together (budget.patience is %d)", m.spent-m.bestAt, patience)})
+	}
+}
+
 func (m *Machine) checkWall(now int64) {
 	wall := m.spec.Budget.Wall
 	if m.phase == PhaseRunning && wall > 0 && m.workedAt(now) >= wall {
@@ -68,16 +75,23 @@ func (m *Machine) checkEnd(now int64) {
 
 // whyOver says why no member trains any more.
 func (m *Machine) whyOver() string {
-	failed, spent := 0, 0
+	failed, spent, ended := 0, 0, 0
 	for i := range m.members {
 		switch m.members[i].state {
 		case StateFailed:
 			failed++
 		case StateDone:
 			spent++
+			if m.members[i].ended {
+				ended++
+			}
 		}
 	}
 	switch {
+	case failed == 0 && ended > 0 && ended == spent:
+		return "every member is done: its trainer has said so"
+	case failed == 0 && ended > 0:
+		return fmt.Sprintf("every member has spent its budget, but for %d whose trainer has said that it is done", ended)
 	case failed == 0:
 		return "every member has spent its budget"
 	case spent == 0:
@@ -104,12 +118,19 @@ func (m *Machine) decideTogether(now int64, members []int) {
 		if m.members[i].held() && m.grant(i, 0) == 0 {
 			m.rollBack(now, i, "its budget is spent, and its last weights were not saved")
 		}
+		if m.ends(i) && m.members[i].held() {
+			m.rollBack(now, i, "its trainer reports it done, and its last weights were not saved")
+		}
 	}
 	plans := m.plans[:0]
 	var done []MemberDone
 	extra := int64(0) // promised to those planned before in this batch
 	for _, i := range members {
 		grant := m.grant(i, extra)
+		if m.ends(i) || m.members[i].ended && grant == 0 {
+			done = append(done, MemberDone{Member: i, Reason: ReasonEnded})
+			continue
+		}
 		if grant == 0 {
 			done = append(done, MemberDone{Member: i, Reason: "budget"})
 			continue
@@ -131,6 +152,9 @@ func (m *Machine) decideTogether(now int64, members []int) {
 	clear(plans)
 	m.plans = plans
 }
+
+// ends tells whether a member is done by itself. A person's wish comes before that.
+func (m *Machine) ends(i int) bool { return m.members[i].ended && m.members[i].wish == nil }
 
 // Decision decides anew, from the state as it is, how a member at a ready point
 // goes on; ok is false if it cannot. `pbt verify` compares it with the journal.

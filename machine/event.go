@@ -132,8 +132,9 @@ type Finished struct {
 	Score      pbt.Score  `json:"score"`
 	Samples    Samples    `json:"samples,omitempty"`
 	Metrics    Metrics    `json:"metrics,omitempty"`
-	Step       int64      `json:"step"`  // in the weights' ancestry
-	Spent      int64      `json:"spent"` // by the member
+	Step       int64      `json:"step"`           // in the weights' ancestry
+	Spent      int64      `json:"spent"`          // by the member
+	Done       bool       `json:"done,omitempty"` // the member ends by itself
 	Checkpoint Checkpoint `json:"checkpoint"`
 	Loaded     string     `json:"loaded,omitempty"` // first LoadedDigits of the digest, as found on disk, of the checkpoint it started from
 	Times      Times      `json:"times"`
@@ -225,8 +226,11 @@ type RolledBack struct {
 // MemberDone says that a member trains no more.
 type MemberDone struct {
 	Member int    `json:"member"`
-	Reason string `json:"reason"` // "budget" or "failed"
+	Reason string `json:"reason"` // "budget", "failed", ReasonRetired or ReasonEnded
 }
+
+// ReasonEnded is why a member trains no more whose trainer has said that it is done.
+const ReasonEnded = "done"
 
 // Ending says that no more segments are handed out: the wall time is over or the
 // target is reached. Those that run may still finish.

@@ -38,6 +38,7 @@ func (m *Machine) Fingerprint() string {
 			b = fmt.Appendf(b, "member %d is not a founder\n", i)
 		}
 	}
+	b = numbers(b, "best at", m.bestAt)
 	for _, o := range m.best {
 		b = fmt.Appendf(b, "best segment %d member %d score %v step %d %q ", o.Segment, o.Member, float64(o.Score), o.Step, o.Checkpoint.ID)
 		b = append(o.Hypers.AppendJSON(b), '\n')
@@ -66,7 +67,7 @@ func (m *Machine) appendSpec(b []byte) []byte {
 	if s.Budget.Target != nil {
 		target = strconv.FormatFloat(float64(*s.Budget.Target), 'g', -1, 64)
 	}
-	b = fmt.Appendf(b, "spec %d %d %d %s, ", s.Budget.Steps, s.Budget.Total, s.Budget.Wall, target)
+	b = fmt.Appendf(b, "spec %d %d %d %s %d, ", s.Budget.Steps, s.Budget.Total, s.Budget.Wall, target, s.Budget.Patience)
 	return fmt.Appendf(b, "%d %d %d %d %d %+v %d\n", s.Segment, s.Retries, s.FailureLimit, s.Timeout, s.Silence, s.Keep, s.SaveEvery)
 }
 
@@ -76,6 +77,9 @@ func (m *Machine) appendMember(b []byte, i int) []byte {
 	broken := int64(0)
 	if mem.broken {
 		broken = 1
+	}
+	if mem.ended {
+		broken += 2
 	}
 	b = numbers(b, "", int64(i), mem.record, mem.step, mem.spent, mem.readyAt, mem.copiedAt, broken, mem.finished, mem.failures, mem.lost)
 	p := &mem.plan

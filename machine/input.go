@@ -48,6 +48,7 @@ type Scored struct {
 	Member  int
 	Score   pbt.Score
 	Steps   *int64 // trained; nil: as asked
+	Done    bool   // the member ends by itself
 }
 
 // Report brings an outcome.
@@ -57,6 +58,7 @@ type Report struct {
 	Member     int
 	Score      pbt.Score
 	Steps      *int64 // trained; nil: as asked
+	Done       bool   // the member ends by itself
 	Samples    []float64
 	Metrics    Metrics
 	Checkpoint Checkpoint

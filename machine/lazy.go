@@ -68,6 +68,8 @@ func (m *Machine) wantsSave(q Scored) bool {
 	switch {
 	case m.spec.Budget.Grant(m.spec.Segment, mem.spent+trained, m.spent+trained, m.promised-mem.plan.steps) == 0:
 		return true // its last
+	case q.Done:
+		return true
 	case mem.wish != nil:
 		return true // a person's wish may take another process
 	case m.spec.Budget.Reached(m.spec.Goal, q.Score):
@@ -207,7 +209,7 @@ func (m *Machine) applyRolledBack(at int64, e *RolledBack) error {
 	}
 	m.keep.drop(mem.record) // the need of the base becomes the record's
 	mem.record, mem.step = b.record.Segment, b.record.Step
-	mem.careful = m.spec.SaveEvery
+	mem.careful, mem.ended = m.spec.SaveEvery, false
 	mem.unsaved, mem.base, mem.holder = 0, base{}, ""
 	if mem.state == StateWaiting {
 		m.dequeue(e.Member)

@@ -37,6 +37,7 @@ type Machine struct {
 	keep     keeper
 	holders  map[string]int // by worker: the member whose weights only it has; looked up, never ranged over
 	best     []Outcome      // best first, at most spec.Keep.Best
+	bestAt   int64          // spent when the first of them came
 	founder  Outcome        // the best that a founder ever had; segment 0 before the first
 	varied   bool           // a founder's hyperparameters were changed: by hand, or by explore_always
 
@@ -110,6 +111,7 @@ type member struct {
 	readyAt  int64 // spent when it was last ready
 	copiedAt int64 // spent when it last copied
 	broken   bool  // its segment failed for good: to be repaired
+	ended    bool  // its trainer has said that it is done
 
 	unsaved int64  // outcomes since its weights were last saved
 	careful int    // so many outcomes must be saved, after a fall
@@ -360,7 +362,7 @@ func (m *Machine) report(now int64, r Report) error {
 	other, holdsOther := m.heldBy(worker)
 	m.emit(now, &Finished{
 		Segment: mem.plan.segment, Member: r.Member, Lease: r.Lease, Score: r.Score, Samples: r.Samples, Metrics: r.Metrics,
-		Step: mem.plan.from + trained, Spent: mem.spent + trained, Checkpoint: r.Checkpoint,
+		Step: mem.plan.from + trained, Spent: mem.spent + trained, Done: r.Done, Checkpoint: r.Checkpoint,
 		Loaded: r.Loaded[:min(len(r.Loaded), LoadedDigits)], Times: r.Times,
 	})
 	if holdsOther && other != r.Member && m.members[other].state == StateWaiting {

@@ -68,6 +68,8 @@ func scanFinished(in *scan.Scanner) *Finished {
 			e.Step = in.Int()
 		case "spent":
 			e.Spent = in.Int()
+		case "done":
+			e.Done = string(in.Value()) == "true"
 		case "loaded":
 			e.Loaded = in.Text()
 		case "checkpoint":

@@ -50,7 +50,7 @@ func (m *Machine) firstSplit(b *pbt.Barrier) int {
 	}
 	for _, i := range m.deciding.sorted(&m.batch) {
 		mem := &m.members[i]
-		if r, scored := m.pop.Record(i); m.split(mem) && scored && r.Score.Finite() && !mem.broken && mem.wish == nil && m.grant(i, 0) > 0 {
+		if r, scored := m.pop.Record(i); m.split(mem) && scored && r.Score.Finite() && !mem.broken && !mem.ended && mem.wish == nil && m.grant(i, 0) > 0 {
 			return i
 		}
 	}

@@ -89,6 +89,7 @@ type Report struct {
 	Metrics map[string]Number `json:"metrics,omitempty"`
 	Eval    float64           `json:"eval,omitempty"`  // seconds since Loaded that went into measuring
 	Steps   *int64            `json:"steps,omitempty"` // trained in this segment; absent: as asked
+	Done    bool              `json:"done,omitempty"`  // the member has converged: it trains no further
 }
 
 // Saved says that the checkpoint is complete.

@@ -222,6 +222,9 @@ func budgetText(b *view.Budget) string {
 	if b.Target != nil {
 		list = append(list, "until a score of "+scoreText(b.Target))
 	}
+	if b.Patience > 0 {
+		list = append(list, "until no new best score comes for "+thousands(b.Patience)+" steps in all")
+	}
 	if len(list) == 0 {
 		return "none"
 	}

@@ -41,6 +41,7 @@ type book struct {
 	diskFull       bool
 	counts         machine.Counts
 	outcomes       int64
+	bestAt         int64 // steps spent when the best score came
 	excess         int64 // steps trained beyond what was asked for: so far a budget may be exceeded
 	lost           int64 // steps whose weights were lost: trained, and given back
 	checks         int
@@ -75,6 +76,7 @@ type person struct {
 	readyAt    int64
 	copiedAt   int64
 	broken     bool
+	ended      bool // its trainer has said that it is done
 	failed     int64
 	lost       int64
 	lease      int64 // 0: none
@@ -259,7 +261,7 @@ func (b *book) specChanged(at int64, e *machine.SpecChanged) {
 	}
 	b.setSpec(k)
 	for i := range b.members {
-		if b.members[i].state == machine.StateDone && b.grant(i) > 0 {
+		if b.members[i].state == machine.StateDone && !b.members[i].ended && b.grant(i) > 0 {
 			b.arrive(at, i)
 		}
 	}
@@ -329,7 +331,7 @@ func (b *book) leased(at int64, e *machine.Leased) {
 	case p.state != machine.StateWaiting || p.segment != e.Segment:
 		b.w.violate(LawOrder, "segment %d is leased while member %d is %s with segment %d", e.Segment, e.Member, p.state, p.segment)
 	}
-	if b.targetReached() || b.wallOver(at) {
+	if b.targetReached() || b.wallOver(at) || b.impatient() {
 		b.w.violate(LawBudget, "segment %d is leased, though the target is reached or the wall time is over", e.Segment)
 	}
 	b.checkTurn(e)
@@ -420,7 +422,10 @@ func (b *book) refused(e *machine.Refused) {
 
 func (b *book) ending(at int64, e *machine.Ending) {
 	b.phase = machine.PhaseEnding
-	if !b.targetReached() && !b.wallOver(at) {
+	if strings.Contains(e.Reason, "patience") {
+		b.w.tally.Impatient++
+	}
+	if !b.targetReached() && !b.wallOver(at) && !b.impatient() {
 		b.w.violate(LawEnds, "the run ends (%s), and it need not", e.Reason)
 	}
 }
@@ -462,6 +467,12 @@ func (b *book) checkSettled() {
 	if barrier == nil || barrier.Opens(waiting, active, time.Duration(b.last-b.since)) {
 		b.w.violate(LawBarrier, "%d of %d members wait for nothing", waiting, active)
 	}
+}
+
+// impatient tells whether no new best score has come for too many steps.
+func (b *book) impatient() bool {
+	patience := b.spec.Budget.Patience
+	return patience > 0 && b.spent-b.bestAt >= patience
 }
 
 func (b *book) targetReached() bool {

@@ -51,6 +51,10 @@ func (b *book) decided(at int64, e *machine.Decided) {
 		return
 	}
 	b.passBarrier(at, e.Member)
+	if p.ended && p.wish == nil {
+		b.w.violate(LawPopulation, "member %d goes on, though it has ended by itself", e.Member)
+	}
+	p.ended = false
 	b.checkPlan(e)
 	switch mine, ok := b.decide(e.Member); {
 	case p.wish != nil || d.Why == pbt.WhySteered || d.Why == pbt.WhyBranch:
@@ -227,6 +231,14 @@ func (b *book) memberDone(at int64, e *machine.MemberDone) {
 		b.w.violate(LawHeld, "member %d is done, and its weights are in the memory of %s only", e.Member, p.holder)
 	}
 	p.state = machine.StateDone
+	if (e.Reason == machine.ReasonEnded) != p.ended {
+		b.w.violate(LawPopulation, "member %d trains no more (%s); by the book it has ended by itself: %t", e.Member, e.Reason, p.ended)
+	}
+	if p.ended {
+		b.w.tally.Ended++
+		b.adopt()
+		return
+	}
 	if e.Reason == "budget" {
 		b.leaving = append(b.leaving, e.Member)
 		b.adopt()
@@ -268,6 +280,10 @@ func (b *book) finished(at int64, e *machine.Finished) {
 	b.keepInMind(e, p, s)
 	b.endLease(e.Lease, endReported)
 	s.trained = b.w.model.trained(s.weights, s.steps)
+	if e.Done != b.w.model.ends(s.weights) {
+		b.w.violate(LawOutcomeKept, "segment %d is recorded with done: %t, as nobody has said", e.Segment, e.Done)
+	}
+	p.ended = e.Done && e.Score.Finite()
 	p.spent += s.trained
 	b.spent += s.trained
 	b.promised -= s.steps
@@ -336,6 +352,9 @@ func (b *book) rank(id int64) {
 	at := len(b.best)
 	for at > 0 && b.spec.Goal.Better(score, b.segment(b.best[at-1]).outcome.Score) {
 		at--
+	}
+	if at == 0 {
+		b.bestAt = b.spent
 	}
 	b.best = slices.Insert(b.best, at, id)
 	b.best = b.best[:min(len(b.best), b.spec.Keep.Best)]

@@ -153,7 +153,7 @@ func (b *book) rolledBack(at int64, e *machine.RolledBack) {
 		b.pop.Adopt(e.Member, p.base.record)
 	}
 	p.record, p.own, p.spent, p.readyAt, p.copiedAt = p.base.record.Segment, p.base.ranked, p.base.spent, p.base.readyAt, p.base.copiedAt
-	p.careful = b.spec.SaveEvery
+	p.careful, p.ended = b.spec.SaveEvery, false
 	p.saved()
 	if p.state == machine.StateWaiting {
 		b.promised -= b.segment(p.segment).steps
@@ -183,7 +183,7 @@ func (b *book) mayFall(at int64, e *machine.RolledBack) bool {
 			return true
 		}
 	}
-	return p.state == machine.StateDeciding && b.grant(e.Member) == 0
+	return p.state == machine.StateDeciding && (b.grant(e.Member) == 0 || p.ended)
 }
 
 // patience is how long a member may wait for the worker that holds its weights; 0:

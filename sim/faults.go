@@ -184,6 +184,8 @@ type Tally struct {
 	Replaced   int64 `json:"replaced"`  // planned segments that a wish has taken back
 	Senseless  int64 `json:"senseless"` // what was said by hand and refused
 	Branched   int64 `json:"branched"`  // runs that began with a segment of another
+	Ended      int64 `json:"ended"`     // members that ended by themselves
+	Impatient  int64 `json:"impatient"` // runs that ended for want of a new best score
 	Miscounts  int64 `json:"miscounts"` // outcomes with fewer or more steps than were asked for
 }
 
@@ -200,6 +202,6 @@ func (t *Tally) fields() []*int64 {
 		&t.NotFinite, &t.ClockJumps, &t.DiskFull, &t.Pauses, &t.Changes, &t.Copies, &t.Repairs, &t.Restarts, &t.Deleted, &t.Zombies,
 		&t.Unsaved, &t.InMemory, &t.Spared, &t.RolledBack, &t.Forgotten, &t.Ignored, &t.Evicted,
 		&t.Steered, &t.Added, &t.Retired, &t.Killed, &t.Pinned, &t.Held, &t.Resumed, &t.Reset, &t.Replaced, &t.Senseless,
-		&t.Branched, &t.Miscounts,
+		&t.Branched, &t.Miscounts, &t.Ended, &t.Impatient,
 	}
 }

@@ -98,7 +98,7 @@ func (wk *worker) ponder(j *job, tries int) {
 		return
 	}
 	t := j.task
-	wk.tell(message{from: wk.address(), input: machine.Scored{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: wk.w.model.score(j.end), Steps: wk.w.model.counted(j.end, t.Steps)}})
+	wk.tell(message{from: wk.address(), input: machine.Scored{Lease: t.Lease, Segment: t.Segment, Member: t.Member, Score: wk.w.model.score(j.end), Steps: wk.w.model.counted(j.end, t.Steps), Done: wk.w.model.ends(j.end)}})
 	if !wk.w.plan.faults.local {
 		wk.after(int64(reportAgain), func() { wk.ponder(j, tries-1) })
 	}

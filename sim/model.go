@@ -29,6 +29,7 @@ type model struct {
 	fail     float64 // how often an attempt ends in an error or a panic
 	poison   float64 // share of hyperparameters under which every attempt does
 	cliff    float64 // share of steps from which on every attempt does
+	done     float64 // how often a member ends by itself
 	miscount float64 // how often a segment trains fewer or more steps than were asked for
 }
 
@@ -62,6 +63,9 @@ func (m *model) counted(w weights, asked int64) *int64 {
 	}
 	return &trained
 }
+
+// ends tells whether the trainer says that weights need no more training.
+func (m *model) ends(w weights) bool { return unit(w.hash^8) < m.done }
 
 // score is what weights are worth.
 func (m *model) score(w weights) pbt.Score {

@@ -49,6 +49,10 @@ func drawPlan(seed uint64, names []string, members, workers int) plan {
 	saving := newDice(seed, "saving")
 	p.spec.SaveEvery = drawSaving(saving)
 	p.memory = p.spec.SaveEvery > 1 || saving.yes(0.5)
+	p.model.done = one(newDice(seed, "done"), 0, 0, 0, 0.1)
+	if patience := newDice(seed, "patience"); patience.yes(0.15) {
+		p.spec.Budget.Patience = patience.whole(1, 4*int64(m)) * p.spec.Segment
+	}
 	p.model.miscount = one(newDice(seed, "counting"), 0, 0, 0.1, 0.5)
 	if branching := newDice(seed, "branch"); slices.Contains(names, faultBranch) && branching.yes(0.25) {
 		p.branch = drawBranch(branching, &p)

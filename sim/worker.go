@@ -259,7 +259,7 @@ func (wk *worker) publish(j *job, theta weights) {
 func (w *world) outcome(t *machine.Task, theta weights) machine.Report {
 	return machine.Report{
 		Lease: t.Lease, Segment: t.Segment, Member: t.Member,
-		Score: w.model.score(theta), Steps: w.model.counted(theta, t.Steps), Samples: w.model.single(theta), Metrics: machine.Metrics{"quality": pbt.Score(theta.quality)},
+		Score: w.model.score(theta), Steps: w.model.counted(theta, t.Steps), Done: w.model.ends(theta), Samples: w.model.single(theta), Metrics: machine.Metrics{"quality": pbt.Score(theta.quality)},
 	}
 }
 

@@ -335,7 +335,7 @@ func (t *turn) segment(held memory) *protocol.Segment {
 }
 
 func evaluation(r *protocol.Report) Evaluation {
-	e := Evaluation{Score: float64(*r.Score), Steps: r.Steps}
+	e := Evaluation{Score: float64(*r.Score), Steps: r.Steps, Done: r.Done}
 	for _, x := range r.Samples {
 		e.Samples = append(e.Samples, float64(x))
 	}

@@ -109,6 +109,7 @@ func (s *commandSlot) Train(ctx context.Context, job Job) (Result, error) {
 		return Result{}, fmt.Errorf("%s exited with status 0, but %w", args[0], last.wrong)
 	}
 	res.Score, res.Metrics, res.Samples, res.Steps = last.score, last.metrics, last.samples, last.steps
+	res.Done = last.done
 	return res, nil
 }
 

@@ -154,6 +154,9 @@ func TestAProgramCountsItsSteps(t *testing.T) {
 	if res, err := sh(t, `echo '{"score": 1, "steps": 5000}'`); err != nil || res.Steps != nil {
 		t.Errorf("a metric named steps counts: %+v, %v", res, err)
 	}
+	if res, err := sh(t, `echo '{"score": 1, "done": true}'`); err != nil || !res.Done {
+		t.Errorf("it is not done: %+v, %v", res, err)
+	}
 	for _, wrong := range []string{"0", "-2", "2.5", "1e99", `"3"`, "null"} {
 		if _, err := sh(t, `echo '{"score": 1, "steps_trained": `+wrong+`}'`); err == nil || !strings.Contains(err.Error(), "want a whole number from 1 to") {
 			t.Errorf("%s: %v", wrong, err)

@@ -62,6 +62,7 @@ type result struct {
 	metrics map[string]float64
 	samples []float64
 	steps   *int64 // trained; nil: as asked
+	done    bool   // it has converged
 	wrong   error  // what cannot be believed
 }
 

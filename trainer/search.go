@@ -185,6 +185,7 @@ func (o *report) takeJSON(text []byte, into *result) (valid bool) {
 		delete(into.metrics, stepsKey)
 		into.steps, into.wrong = stepsOf(v)
 	}
+	into.done, _ = doc["done"].(bool)
 	list, _ := doc["samples"].([]any)
 	for _, v := range list {
 		if x, ok := number(v); ok {

@@ -40,6 +40,7 @@ type Evaluation struct {
 	Samples []float64          // single results behind the score (episode returns), if there are any
 	Metrics map[string]float64 // anything else worth recording; decides nothing
 	Steps   *int64             // steps that were trained; nil: as many as the segment asked for
+	Done    bool               // the member has converged, or solved its task: it trains no further
 }
 
 // New makes a trainer with fresh weights, drawn from seed.

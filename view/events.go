@@ -159,6 +159,8 @@ func (e *Event) sayDone(b *machine.MemberDone) {
 	switch b.Reason {
 	case "budget":
 		e.Say = fmt.Sprintf("member %d has spent its budget", b.Member)
+	case machine.ReasonEnded:
+		e.Say = fmt.Sprintf("member %d is done: its trainer has said so", b.Member)
 	case machine.ReasonRetired:
 		e.Say = fmt.Sprintf("member %d is retired: it trains no more", b.Member)
 	default:

@@ -45,6 +45,7 @@ type Budget struct {
 	TotalSteps int64      `json:"total_steps,omitempty"`
 	WallS      float64    `json:"wall_s,omitempty"`
 	Target     *pbt.Score `json:"target,omitempty"`
+	Patience   int64      `json:"patience,omitempty"` // steps of all members together without a new best score
 }
 
 // Counts are totals over the run.
@@ -84,7 +85,7 @@ func (r *Run) Summary() (Summary, bool) {
 		Population: len(r.members), Slots: r.exp.Trainer.Slots, Seed: strconv.FormatUint(spec.Seed, 10), SegmentSteps: spec.Segment,
 		Exploit: exploitInWords(spec.Policy.Exploit), Explore: exploreInWords(spec.Policy.Explore),
 		StartedAt: millis(r.startedAt), UpdatedAt: millis(r.m.LastEvent()), WorkedS: r.worked(),
-		Budget:   Budget{Steps: spec.Budget.Steps, TotalSteps: spec.Budget.Total, WallS: spec.Budget.Wall.Seconds(), Target: spec.Budget.Target},
+		Budget:   Budget{Steps: spec.Budget.Steps, TotalSteps: spec.Budget.Total, WallS: spec.Budget.Wall.Seconds(), Target: spec.Budget.Target, Patience: spec.Budget.Patience},
 		Progress: r.progress(), EtaS: r.eta(now), Spent: r.m.Spent(),
 		Counts:       Counts{n.Finished, n.Failed, n.Lost, n.Refused, n.Copies, n.Repairs, n.Restarts, n.RolledBack, n.Opens},
 		RandomSearch: r.m.Inside(),

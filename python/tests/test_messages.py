@@ -89,7 +89,7 @@ def test_report_and_saved() -> None:
     assert sent == want
 
     peer, segment = begin({"type": "skip", "lease": 7})
-    segment.report(0.93, steps=3)
+    segment.report(0.93, steps=3, done=True)
     assert peer.heard[1:] == [short]
 
 

@@ -194,7 +194,7 @@ func (s *Sink) add(of func(int) *page, e *feed.Event) {
 		s.finished(of, e, b)
 	case *machine.MemberDone:
 		stands(b.Member, failed)
-		if b.Reason == "budget" {
+		if b.Reason == "budget" || b.Reason == machine.ReasonEnded {
 			stands(b.Member, finished)
 		} else if b.Reason == machine.ReasonRetired {
 			stands(b.Member, killed)

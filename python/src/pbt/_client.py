@@ -180,6 +180,7 @@ class Segment:
         samples: Any = None,
         metrics: Optional[Mapping[str, Any]] = None,
         steps: Optional[int] = None,
+        done: bool = False,
     ) -> None:
         """End the segment with its outcome. NaN and infinite scores are allowed: it has diverged.
 
@@ -187,7 +188,7 @@ class Segment:
         from, but no random generator's state. `samples` are single results behind the score, such as
         episode returns; `metrics` are recorded and decide nothing. `steps` is how many steps were trained,
         if not as many as asked for: after iterating over a part of the segment it must be given, unless the
-        score is not finite.
+        score is not finite. `done`: the member has converged or solved its task, and trains no further.
         """
         now = time.monotonic()
         if self._reported:
@@ -196,6 +197,8 @@ class Segment:
         trained = self._trained(steps, diverged=isinstance(message["score"], str))
         if trained != self.steps:
             message["steps"] = trained
+        if done:
+            message["done"] = True
         if samples is not None:
             message["samples"] = sample_list(samples)
         if metrics:

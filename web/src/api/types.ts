@@ -54,7 +54,7 @@ export interface Run {
   started_at: number
   updated_at: number
   worked_s: number
-  budget: { steps?: number; total_steps?: number; wall_s?: number; target?: number }
+  budget: { steps?: number; total_steps?: number; wall_s?: number; target?: number; patience?: number }
   progress: number
   eta_s: number | null
   spent: number
