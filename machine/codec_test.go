@@ -16,6 +16,7 @@ func someEvents() []Body {
 	return []Body{
 		&RunStarted{Experiment: json.RawMessage(`{"name":"x"}`), Seed: 7, Version: "v", Source: "name: x # \"quoted\""},
 		&Opened{Host: "h", PID: 1, Version: "v"},
+		&Opened{Host: "h", PID: 1, Accepted: []Accepted{{What: "row 7"}, {What: "another", Segment: 8, Digest: "cd"}}},
 		&SpecChanged{Experiment: json.RawMessage(`{}`), Changed: []string{"budget.steps"}},
 		&Decided{Segment: 12, Member: 3, Turn: 2, Parent: 8, From: 20, Steps: 10, Hypers: hypers, Open: 2, Decision: pbt.Decision{
 			Action: pbt.Copy, Why: pbt.WhyBottom, Rule: "truncation", Segment: 7, Score: nan, Rank: 4, Of: 4, Cut: 1, Inherit: pbt.InheritWeights,
@@ -25,7 +26,7 @@ func someEvents() []Body {
 		&Leased{Segment: 12, Member: 3, Lease: 40, Worker: `slot "1" é`},
 		&Finished{Segment: 12, Member: 3, Lease: 40, Score: nan, Samples: []float64{1, math.Inf(1), math.NaN()},
 			Metrics: Metrics{"loss": pbt.Score(math.Inf(-1)), "acc": 0.5}, Step: 30, Spent: 30,
-			Checkpoint: Checkpoint{ID: "s000000012-40", Bytes: 5, Digest: "ab"}, Times: Times{Load: 1, Train: 2, Eval: 3, Save: 4, Publish: 5}},
+			Checkpoint: Checkpoint{ID: "s000000012-40", Bytes: 5, Digest: "ab"}, Loaded: "0123456789abcdef", Times: Times{Load: 1, Train: 2, Eval: 3, Save: 4, Publish: 5}},
 		&Failed{Segment: 12, Member: 3, Lease: 40, Fault: FailPanic, Error: "boom\n\x00", Attempt: 2, Final: true},
 		&Refused{Segment: 12, Member: 3, Lease: 40, Why: "dead", Checkpoint: "s000000012-40"},
 		&RolledBack{Segment: 8, Member: 3, Lost: 20, Segments: 2, Why: "gone"},
