@@ -83,9 +83,11 @@ type Decision struct {
 	Quota    int    `json:"quota,omitempty"`    // founders that the rule keeps at this point of the budget
 	Probe    *Donor `json:"probe,omitempty"`    // whose hyperparameters a probe trains the donor's weights with
 
-	Inherit Inherit  `json:"inherit,omitempty"` // what it took over
-	Changes []Change `json:"changes,omitempty"` // what exploring did
-	Origin  string   `json:"origin,omitempty"`  // where a branch's first weights come from, in words
+	Inherit    Inherit  `json:"inherit,omitempty"`    // what it took over
+	Changes    []Change `json:"changes,omitempty"`    // what exploring did
+	Redrawn    int      `json:"redrawn,omitempty"`    // how often exploring was done again, because a constraint did not hold
+	Constraint string   `json:"constraint,omitempty"` // the first one that did not
+	Origin     string   `json:"origin,omitempty"`     // where a branch's first weights come from, in words
 
 	Parent int64  `json:"-"` // the segment whose weights train on; 0: fresh weights
 	Hypers Hypers `json:"-"` // in force from now on
@@ -140,6 +142,7 @@ func (d *Decision) Say() string {
 		}
 		b.WriteString(sep + c.String())
 	}
+	b.WriteString(d.sayConstraint())
 	return b.String()
 }
 

@@ -13,6 +13,7 @@ type Address struct {
 	Member int
 	Turn   int64
 	Stage  int
+	Try    int   // above 0: drawn again, because a constraint did not hold
 	Step   int64 // behind the weights that train on; part of no draw, but what a schedule goes by
 }
 
@@ -20,6 +21,9 @@ func (a Address) rand(purpose, detail string) Rand {
 	r := randAt(a.Seed, a.Member, a.Turn, purpose, detail)
 	if a.Stage != 0 {
 		r.state = mix(r.state ^ uint64(a.Stage))
+	}
+	if a.Try != 0 {
+		r.state = mix(r.state + uint64(a.Try)*0x9e3779b97f4a7c15)
 	}
 	return r
 }
@@ -45,7 +49,7 @@ const (
 
 // Draw draws a member's first hyperparameters from the initial ranges.
 func (s *Space) Draw(seed uint64, member int, turn int64) Hypers {
-	h, _ := s.rebuild(Hypers{}, Address{Seed: seed, Member: member, Turn: turn}, nil)
+	h, _ := s.drawn(Hypers{}, Address{Seed: seed, Member: member, Turn: turn}, MaxDraws)
 	return h
 }
 
@@ -63,7 +67,7 @@ func (s *Space) Complete(given Hypers, seed uint64, member int, turn int64) (Hyp
 			coerced = coerced.With(name, Value{}) // Check names it
 		}
 	}
-	h, _ := s.rebuild(coerced, Address{Seed: seed, Member: member, Turn: turn}, func(_ *Param, v Value, _ Address) (Value, string) { return v, "" })
+	h, _ := s.drawn(coerced, Address{Seed: seed, Member: member, Turn: turn}, MaxDraws)
 	for name, v := range coerced.All() {
 		if _, ok := h.Get(name); !ok {
 			h = h.With(name, v)
@@ -86,7 +90,14 @@ func (s *Space) inherit(own, donor Hypers, at Address) Hypers {
 			mixed.entries = append(mixed.entries, entry{p.Name, v})
 		}
 	}
-	h, _ := s.rebuild(mixed, at, func(_ *Param, v Value, _ Address) (Value, string) { return v, "" })
+	h, ok := s.drawn(mixed, at, MaxDraws)
+	switch { // what a member holds satisfies the constraints; a mixture of two may not
+	case ok:
+	case donor.Len() > 0:
+		return donor
+	case own.Len() > 0:
+		return own
+	}
 	return h
 }
 

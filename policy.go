@@ -293,7 +293,7 @@ func (p *Policy) explore(d *Decision, pop *Population, space *Space, s Standing)
 	} else if _, follows := p.Following(); !follows && !p.ExploreAlways {
 		return
 	}
-	d.Hypers, d.Changes = p.explorer().Explore(space, d.Hypers, at)
+	p.vary(d, space, at)
 }
 
 // repairFraction is the share of healthy members at the top among which the donor

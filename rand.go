@@ -8,14 +8,15 @@ import (
 // Purposes are the last part of a draw's address. They are part of the journal's
 // meaning: renaming one changes what every old run would have drawn.
 const (
-	purposeInit    = "init"    // first hyperparameters, by parameter name
-	purposeExploit = "exploit" // opponents and donors
-	purposeExplore = "explore" // perturbations, by parameter name
-	purposeTrain   = "train"   // the seed handed to a trainer
-	purposeWeights = "weights" // the seed of fresh weights
-	purposeTurn    = "turn"    // whose turn is first among equals
-	purposeTie     = "tie"     // order among equal scores
-	purposeBranch  = "branch"  // the seed of a run that begins with a segment of this one
+	purposeInit       = "init"       // first hyperparameters, by parameter name
+	purposeExploit    = "exploit"    // opponents and donors
+	purposeExplore    = "explore"    // perturbations, by parameter name
+	purposeConstraint = "constraint" // which changes to take over, by parameter name
+	purposeTrain      = "train"      // the seed handed to a trainer
+	purposeWeights    = "weights"    // the seed of fresh weights
+	purposeTurn       = "turn"       // whose turn is first among equals
+	purposeTie        = "tie"        // order among equal scores
+	purposeBranch     = "branch"     // the seed of a run that begins with a segment of this one
 )
 
 // Rand is a stream of random numbers that belongs to one address: a run's seed,

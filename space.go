@@ -131,7 +131,10 @@ func (p Param) NotExplored() Param { p.Fixed = true; return p }
 func (p Param) AbsorbingZero() Param { p.StickyZero = true; return p }
 
 // Space declares the hyperparameters of a run: types, ranges, bounds, conditions.
-type Space struct{ params []Param }
+type Space struct {
+	params      []Param
+	constraints []Constraint
+}
 
 // NewSpace checks the declarations and returns the space. Its error lists every
 // fault, each with the parameter's name. A parameter's parent comes before it.
@@ -386,7 +389,7 @@ func (p *Param) Coerce(v Value) Value {
 }
 
 // Check tells whether hyperparameters obey the declarations: exactly the active
-// names, in order, each value of its type and within its bounds.
+// names, in order, each value of its type and within its bounds, and all constraints hold.
 func (s *Space) Check(h Hypers) error {
 	next := 0
 	for i := range s.params {
@@ -404,6 +407,9 @@ func (s *Space) Check(h Hypers) error {
 	}
 	if next < len(h.entries) {
 		return fmt.Errorf("%s is not declared, or its condition does not hold", h.entries[next].name)
+	}
+	if c := s.broken(h); c != nil {
+		return fmt.Errorf("%s does not satisfy the constraint %s", h, c)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (s *Space) with(own, set Hypers, at Address) (Hypers, error) {
 		}
 		given = given.With(name, p.Coerce(v))
 	}
-	h, _ := s.rebuild(given, at, func(_ *Param, v Value, _ Address) (Value, string) { return v, "" })
+	h, _ := s.drawn(given, at, MaxDraws)
 	for name := range set.All() {
 		if _, exists := h.Get(name); !exists {
 			return own, fmt.Errorf("%s: its condition does not hold", name)
@@ -96,7 +96,10 @@ func (w *Wish) Fulfil(policy *Policy, pop *Population, space *Space, s Standing)
 		}
 	case w.Fresh != nil:
 		d.Action, d.Parent = Restart, 0
-		d.Hypers, _ = space.Complete(policy.fresh(space, *w.Fresh, at), pop.seed, s.Member, s.Turn)
+		var err error
+		if d.Hypers, err = space.Complete(policy.fresh(space, *w.Fresh, at), pop.seed, s.Member, s.Turn); err != nil {
+			d.Hypers, _ = space.Complete(*w.Fresh, 0, 0, 0) // which Check has found to satisfy the constraints
+		}
 	case w.Restart:
 		policy.restart(&d, space, s.Hypers, at)
 	default:
@@ -116,7 +119,7 @@ func (w *Wish) vary(d *Decision, policy *Policy, space *Space, at Address) {
 		d.set(space, d.Hypers, w.Given, opGiven, at)
 		return
 	}
-	d.Hypers, d.Changes = policy.explorer().Explore(space, d.Hypers, at)
+	policy.vary(d, space, at)
 }
 
 // set decides on hyperparameters with some values replaced, and says which differ.

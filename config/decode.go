@@ -116,8 +116,10 @@ func (d *decoder) experiment(doc *node) *Experiment {
 		d.params = d.hyperparameters(n)
 		e.Hyperparameters = d.params.placed
 		e.Trainer = d.trainer(v.value("trainer"), e, d.params)
+		e.Constraints = d.constraints(v.value("constraints"), d.params)
 		e.Initial = d.initial(v.value("initial"), e, d.params)
 	}
+	d.feasible(v.value("constraints"), e)
 	e.Sinks = d.sinks(v.sub("sinks", sinks), e.Name)
 	e.Notify = d.notify(v.sub("notify", notify))
 	e.SaveEvery = d.saveEvery(v.value("save"), e.Trainer)

@@ -118,6 +118,10 @@ func (e Experiment) encode() (*node, error) {
 	if e.Policy.Window > 0 {
 		within = wholeNode(e.Policy.Window)
 	}
+	var constraints *node // left out where there are none, as in experiments that are older
+	if len(e.Constraints) > 0 {
+		constraints = textsNode(e.Constraints)
+	}
 	return mapNode(
 		"name", e.Name,
 		"seed", wholeNode(e.Seed),
@@ -126,6 +130,7 @@ func (e Experiment) encode() (*node, error) {
 		"segment", mapNode("steps", wholeNode(e.Segment)),
 		"budget", encodeBudget(e.Budget),
 		"hyperparameters", hyperparameters,
+		"constraints", constraints,
 		"initial", listNode(initial...),
 		"ready", mapNode("burn_in", wholeNode(every.BurnIn), "after_copy", wholeNode(every.AfterCopy)),
 		"exploit", exploit,

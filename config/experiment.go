@@ -31,6 +31,7 @@ type Experiment struct {
 	Budget     pbt.Budget
 
 	Hyperparameters []pbt.Param  // parents before those that depend on them
+	Constraints     []string     // between hyperparameters; expressions
 	Initial         []pbt.Hypers // the first members' values, what they leave open left open
 	Policy          pbt.Policy   // every rule there, none left to default
 
@@ -85,6 +86,9 @@ type CSVScore struct{ File, Column string }
 func (e *Experiment) Spec() (machine.Spec, error) {
 	space, err := pbt.NewSpace(e.Hyperparameters...)
 	if err != nil {
+		return machine.Spec{}, err
+	}
+	if space, err = constrained(space, e.Constraints); err != nil {
 		return machine.Spec{}, err
 	}
 	spec := machine.Spec{

@@ -53,6 +53,8 @@ var experiment = record{fields: []field{
 		doc: "When the run ends: at the first of these limits. At least one must be there."},
 	{key: "hyperparameters", shape: space{}, required: true, example: "{lr: {log: [1e-5, 1e-1]}}",
 		doc: "What may vary: each name with the kind of value it takes. Types and bounds come from here, never from a current value. Names may be nested in groups, optimizer: {lr: …}, and are then known as optimizer.lr."},
+	{key: "constraints", shape: list{of: text{max: maxConstraint}, least: 0, most: pbt.MaxConstraints, name: "a list of conditions"}, def: "[]", example: `["dropout >= 0.1 or lr < 0.01"]`,
+		doc: "Conditions between hyperparameters, in the language of expr-lang.org: numbers, texts, `+ - * / % **`, comparisons, `and`, `or`, `not`, `in`, `? :`, and the functions abs, ceil, floor, round, min, max. `$env[\"name\"]` is a name that is no identifier. What is drawn, explored, copied or set satisfies them; one that names a hyperparameter that does not exist at the time holds. Where a copy cannot combine the donor's values with those that it keeps (`inherit: false`), it takes all of the donor's."},
 	{key: "initial", shape: list{of: point{}, least: 0, most: machine.MaxPopulation, name: "a list of mappings of hyperparameters to values"}, def: "[]", example: "[{lr: 1e-3, dropout: 0.1}]",
 		doc: "The first members' hyperparameters, one mapping a member. What a mapping leaves open is drawn."},
 	{key: "ready", shape: ready, def: "{}", example: "{burn_in: 1000, after_copy: 400}", resume: true,

@@ -359,6 +359,9 @@ func TestEncodesEveryKey(t *testing.T) {
 			if path == "" && (fields[i].key == "sinks" || fields[i].key == "notify") { // that file has all of them
 				n = shown
 			}
+			if path == "" && fields[i].key == "constraints" {
+				continue // encoded only where there are some: TestConstraintsOfAFile
+			}
 			if n.get(fields[i].key) == nil {
 				t.Errorf("%s is not encoded", join(path, fields[i].key))
 			}

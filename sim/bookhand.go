@@ -277,6 +277,9 @@ func (b *book) checkCopied(e *machine.Decided, w *pbt.Wish, wrong func(string)) 
 		b.checkVaried(e, w, wrong)
 		return
 	}
+	if len(b.spec.Space.Constraints()) > 0 && e.Hypers.Equal(s.hypers) {
+		return // a mixture of two members' values may violate the constraints; the donor's do not
+	}
 	for name, v := range e.Hypers.All() {
 		from := s.hypers
 		if b.param(name).Keep {
@@ -290,6 +293,9 @@ func (b *book) checkCopied(e *machine.Decided, w *pbt.Wish, wrong func(string)) 
 
 // checkDrawn: what is given, and for the rest what this member's draws come to.
 func (b *book) checkDrawn(e *machine.Decided, wrong func(string), given func(q *pbt.Param) (pbt.Value, bool)) {
+	if len(b.spec.Space.Constraints()) > 0 {
+		return // what is drawn depends on what is given; checkPlan has checked the constraints
+	}
 	drawn := b.spec.Space.Draw(b.spec.Seed, e.Member, e.Turn)
 	for name, v := range e.Hypers.All() {
 		q := b.param(name)

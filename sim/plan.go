@@ -79,6 +79,9 @@ func drawSpec(d dice, members int, lossy bool) machine.Spec {
 		Seed:       d.r.Uint64(),
 		Retries:    int(d.whole(0, 3)),
 	}
+	if c := newDice(s.Seed, "constraints"); c.yes(0.2) {
+		s.Space = s.Space.Constrain(low{s.Space, c.real(0.5, 0.9)})
+	}
 	s.Policy = drawPolicy(d, s.Segment)
 	s.Budget = drawBudget(d, s)
 	if founders := newDice(s.Seed, "founders"); founders.yes(0.15) && (s.Budget.Steps > 0 || s.Budget.Total > 0) {
