@@ -21,7 +21,7 @@ type Node struct {
 	Score      *Score           `json:"score"` // null until it has finished
 	Metrics    map[string]Score `json:"metrics,omitempty"`
 	Checkpoint string           `json:"checkpoint,omitempty"`
-	Failures   int              `json:"failures,omitempty"` // failed attempts at it
+	Failures   int              `json:"failures,omitempty"` // failures of it that count against retries
 	Say        string           `json:"say,omitempty"`      // its decision in words
 }
 

@@ -99,6 +99,7 @@ func (d *decoder) experiment(doc *node) *Experiment {
 		Retries:      int(v.whole("retries")),
 		Timeout:      v.duration("timeout"),
 		FailureLimit: int(v.whole("failures_in_a_row")),
+		OnFault:      machine.OnFault(v.text("on_fault")),
 		Keep:         d.keep(v.sub("keep", keep)),
 	}
 	if e.Name == "" {

@@ -144,6 +144,7 @@ func (e Experiment) encode() (*node, error) {
 		"retries", wholeNode(e.Retries),
 		"timeout", orNone(formatDuration(e.Timeout)),
 		"failures_in_a_row", wholeNode(e.FailureLimit),
+		"on_fault", string(e.OnFault),
 		"keep", mapNode("best", wholeNode(e.Keep.Best), "lineage", boolNode(e.Keep.Lineage),
 			"everything", boolNode(e.Keep.Everything), "bytes", encodeSize(e.Keep.Bytes)),
 		"save", encodeSave(e.SaveEvery),

@@ -38,6 +38,7 @@ type Experiment struct {
 	Retries      int
 	Timeout      time.Duration // 0: none
 	FailureLimit int           // failures in a row
+	OnFault      machine.OnFault
 	Keep         machine.Keep
 	SaveEvery    int // 1: every ready point; N: lazily, but at least each N-th of a member
 	Trainer      Trainer
@@ -94,7 +95,7 @@ func (e *Experiment) Spec() (machine.Spec, error) {
 	spec := machine.Spec{
 		Population: e.Population, Goal: e.Goal, Space: space, Policy: e.Policy, Initial: e.Initial,
 		Segment: e.Segment, Budget: e.Budget, Seed: e.Seed,
-		Retries: e.Retries, FailureLimit: e.FailureLimit, Timeout: e.Timeout, Keep: e.Keep, SaveEvery: e.SaveEvery,
+		Retries: e.Retries, FailureLimit: e.FailureLimit, OnFault: e.OnFault, Timeout: e.Timeout, Keep: e.Keep, SaveEvery: e.SaveEvery,
 	}
 	return spec, spec.Validate()
 }

@@ -65,6 +65,7 @@ barrier: false
 retries: 2
 timeout: none
 failures_in_a_row: 20
+on_fault: pause
 keep: {best: 3, lineage: false, everything: false, bytes: none}
 save: each
 trainer:
@@ -154,7 +155,7 @@ func TestEverything(t *testing.T) {
 			Inherit: pbt.InheritWeights, Margin: 0.01, Window: 400, MinScored: 4, ExploreAlways: true,
 			Repair: pbt.RepairRestart, Barrier: &pbt.Barrier{Quorum: 0.9, Deadline: 10 * time.Minute},
 		},
-		Retries: 0, Timeout: 90 * time.Minute, FailureLimit: 5,
+		Retries: 0, Timeout: 90 * time.Minute, FailureLimit: 5, OnFault: machine.FaultPause,
 		Keep: machine.Keep{Best: 1, Lineage: true, Bytes: 1e10}, SaveEvery: 1,
 		Trainer: Trainer{
 			Command: []string{"python", "my train.py", "--lr={lr}", "--dropout", "{dropout}", "{optimizer.momentum?--momentum=}",

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
+	"github.com/seed-7a1a2db0/pbt/internal/awake"
 	"github.com/seed-7a1a2db0/pbt/internal/hardware"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
@@ -36,6 +37,8 @@ type Config struct {
 	Branch     *Branch // what a new run begins with; nil for fresh weights
 
 	Change *machine.Change // settings that a resumed run changes; nil for none
+	Charge bool            // failures that are not confirmed are the members' own, if they happen again
+	Revive bool            // members that have failed train on
 
 	// AcceptAltered lets Open take a run whose journal or checkpoints are not as they were
 	// recorded. The journal then says so.
@@ -91,9 +94,10 @@ type Engine struct {
 	store   *checkpoint.Store
 	machine *machine.Machine
 	clock   func() int64
-	place   *place // of a run that was not made; else nil
-	opened  bool   // the journal says that this process has taken the run
-	seq     int64  // of the newest row in the journal
+	running *awake.Clock // that clock; nil for another
+	place   *place       // of a run that was not made; else nil
+	opened  bool         // the journal says that this process has taken the run
+	seq     int64        // of the newest row in the journal
 	sweeper *sweeper
 	hasher  *checkpoint.Hasher
 	trust   trust
@@ -171,7 +175,8 @@ func prepare(c Config) (*Engine, error) {
 	}
 	e := &Engine{config: c, clock: c.Clock, drains: make(chan string, 1), finishes: make(chan string, 1), orders: make(chan order), finished: make(chan struct{}), most: min(MaxSlots, c.Slots+MaxMoreSlots)}
 	if e.clock == nil {
-		e.clock = steadyClock()
+		e.running = awake.NewClock()
+		e.clock = e.running.Now
 	}
 	host, _ := os.Hostname() // an owner without a host name is still one
 	var err error
@@ -194,14 +199,6 @@ func (e *Engine) sweepDrafts() error {
 		}
 	}
 	return err
-}
-
-// steadyClock is the wall clock at the start plus the time that has passed: it
-// does not jump when somebody sets the clock.
-func steadyClock() func() int64 {
-	start := time.Now()
-	base := start.UnixNano()
-	return func() int64 { return base + int64(time.Since(start)) }
 }
 
 func (e *Engine) path(name string) string { return filepath.Join(e.config.Dir, name) }
@@ -296,7 +293,7 @@ func (e *Engine) open() error {
 // isOver tells whether nothing is left to say about a run: it has ended and was
 // closed, and no setting is to change.
 func (e *Engine) isOver() (over bool, err error) {
-	if phase, _ := e.machine.Phase(); phase != machine.PhaseEnded || e.config.Change != nil {
+	if phase, _ := e.machine.Phase(); phase != machine.PhaseEnded || e.config.Change != nil || e.config.Revive && e.machine.Failed() > 0 {
 		return false, nil
 	}
 	err = e.journal.Read(e.seq-1, func(r journal.Row) error {
@@ -309,7 +306,7 @@ func (e *Engine) isOver() (over bool, err error) {
 // begin hands the first inputs of a sitting to the machine.
 func (e *Engine) begin(first ...machine.Input) error {
 	host, _ := os.Hostname()
-	for _, in := range append(first, machine.Open{Host: host, PID: os.Getpid(), Version: e.config.Version, Machine: hardware.Describe(), Change: e.config.Change, Accepted: e.accepted}) {
+	for _, in := range append(first, machine.Open{Host: host, PID: os.Getpid(), Version: e.config.Version, Machine: hardware.Describe(), Change: e.config.Change, Accepted: e.accepted, Charge: e.config.Charge, Revive: e.config.Revive}) {
 		if a := e.handle(in); a.Refused != nil {
 			return a.Refused
 		}

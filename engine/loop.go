@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-7a1a2db0/pbt/internal/awake"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/machine"
@@ -47,6 +48,11 @@ func (e *Engine) loop(ctx context.Context) error {
 func (e *Engine) serve(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	beat := time.NewTicker(awake.Beat)
+	defer beat.Stop()
+	if e.running != nil {
+		e.running.Watch()
+	}
 	var grace <-chan time.Time // of a drain
 	for {
 		var batch []message
@@ -56,6 +62,9 @@ func (e *Engine) serve(ctx context.Context) error {
 			return nil
 		case msg := <-e.inbox:
 			batch = e.drain(append(batch, msg))
+		case <-beat.C: // so that time in which this process is stopped shows
+			e.clock()
+			continue
 		case stuck = <-e.stuck:
 		case o := <-e.orders:
 			if err := e.obey(o); err != nil {
@@ -179,7 +188,7 @@ func (e *Engine) assign() []assignment {
 		task := e.handle(machine.Ask{Worker: s.name, Member: s.member, Holds: s.holds, Others: len(waiting) - k - 1}).Task
 		if task == nil {
 			e.parked = append(e.parked, s)
-			if e.lazy.Load() { // the next one may hold weights that wait for it
+			if e.lazy.Load() || e.machine.Waiting() > 0 { // the next one may hold weights that wait for it, or may confirm a failure
 				continue
 			}
 			e.parked = append(e.parked, waiting[k+1:]...)

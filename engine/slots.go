@@ -78,7 +78,11 @@ func (e *Engine) startSlot(n int) {
 		inbox <- message{from: s, asks: true}
 		for j := range s.tasks {
 			if report := e.train(s, j); report != nil {
-				inbox <- message{from: s, report: report, asks: true, holds: s.host.Holds()}
+				holds := s.host.Holds()
+				if j.task.Probe { // nothing goes on from what it has trained
+					holds = 0
+				}
+				inbox <- message{from: s, report: report, asks: true, holds: holds}
 			}
 		}
 		if err := errors.Join(s.host.Close(), e.discardSpare(s)); err != nil {
@@ -94,16 +98,36 @@ func (e *Engine) startSlot(n int) {
 func (e *Engine) train(s *slot, j job) machine.Input {
 	staged, err := e.stage(s, j.task.Save)
 	if err != nil {
-		return failure(j, err)
+		return failure(j, fmt.Errorf("%w: %w", errMachine, err))
 	}
 	report, err := e.trainInto(staged, s, j)
 	switch {
 	case errors.Is(err, errSpared):
 		return nil
 	case err != nil:
+		err = errors.Join(e.storeFault(j.task), err)
 		return failure(j, errors.Join(err, e.store.Discard(staged)))
 	}
 	return report
+}
+
+// errMachine says that pbt itself failed, whatever the trainer did.
+var errMachine = errors.New("pbt could not use the run's directory")
+
+// storeFault looks, after a segment has failed, whether checkpoints can still be
+// written. If not, the trainer had no chance.
+func (e *Engine) storeFault(t *machine.Task) error {
+	staged, err := e.store.Stage(t.Save)
+	if err == nil {
+		err = e.store.Discard(staged)
+	}
+	if err == nil {
+		_, err = e.store.List()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errMachine, err)
+	}
+	return nil
 }
 
 // errSpared says that a segment has been recorded without a checkpoint.
@@ -218,16 +242,18 @@ func failure(j job, err error) machine.Fail {
 	switch {
 	case errors.Is(context.Cause(j.ctx), errStopped):
 		f.Fault, f.Error = machine.FailLost, errStopped.Error()
+	case checkpoint.IsDiskFull(err):
+		f.Fault = machine.FailDisk
 	case errors.Is(err, trainer.ErrPreempted):
 		f.Fault = machine.FailPreempted
+	case errors.Is(err, errMachine), errors.Is(err, trainer.ErrMachine):
+		f.Fault = machine.FailMachine
 	case errors.Is(err, trainer.ErrStart):
 		f.Fault = machine.FailStart
 	case errors.Is(err, trainer.ErrTimeout):
 		f.Fault = machine.FailTimeout
 	case errors.Is(err, trainer.ErrLost):
 		f.Fault = machine.FailLost
-	case checkpoint.IsDiskFull(err):
-		f.Fault = machine.FailDisk
 	case errors.As(err, &panicked):
 		f.Fault = machine.FailPanic
 	}

@@ -38,6 +38,7 @@ func (m *Machine) Apply(e Event) error {
 	case *Opened:
 		m.applyOpened(before, e.At)
 		m.accept(b.Accepted)
+		m.applyCharge(b)
 	case *SpecChanged:
 		return m.applySpec(b)
 	case *Decided:
@@ -61,13 +62,19 @@ func (m *Machine) Apply(e Event) error {
 	case *Paused:
 		m.applyPaused(e.At, b)
 	case *Resumed:
-		return m.applyResumed(e.At)
+		return m.applyResumed(e.At, b)
 	case *Steered:
 		return m.applySteered(e.At, b)
 	case *MemberAdded:
 		return m.applyAdded(e.At, b)
 	case *Pinned:
 		return m.applyPinned(b)
+	case *Probing:
+		return m.applyProbing(e.At, b)
+	case *Probed:
+		return m.applyProbed(e.At, b)
+	case *Recovered:
+		m.outage, m.failing, m.doubts = outage{}, 0, 0
 	case *Closed:
 	}
 	return nil
@@ -89,9 +96,21 @@ func (m *Machine) applyOpened(before, at int64) {
 		m.leased.remove(i)
 		m.enqueue(i)
 	}
-	m.failing = 0
+	m.trial.lease = 0
+	m.endProbe()
+	m.failing, m.doubts, m.sitting, m.outage = 0, 0, sitting{}, outage{}
 	if m.phase == PhasePaused {
 		m.phase, m.reason = PhaseRunning, ""
+	}
+}
+
+// applyCharge takes a person's word for whose fault the failures are that wait for
+// evidence.
+func (m *Machine) applyCharge(b *Opened) {
+	for i := range m.members {
+		if p := &m.members[i].plan; b.Charge && p.suspect {
+			p.vouched = true
+		}
 	}
 }
 
@@ -178,12 +197,16 @@ func (m *Machine) applyDecided(_ int64, b *Decided) error {
 	return nil
 }
 
-// enqueue lets a member wait for a worker: for any, or for the one that holds its
-// weights.
+// enqueue lets a member wait for a worker: for any, for the one that holds its
+// weights, or for evidence whose fault its failure was.
 func (m *Machine) enqueue(i int) {
 	mem := &m.members[i]
 	if !mem.goesOnInMemory() || !holds(LawHeld) {
-		m.queue.push(m.turn(i))
+		if mem.plan.suspect {
+			m.suspects.add(i)
+		} else {
+			m.queue.push(m.turn(i))
+		}
 		return
 	}
 	m.bound.add(i)
@@ -197,6 +220,7 @@ func (m *Machine) dequeue(i int) {
 		m.queue.remove(i)
 	}
 	m.bound.remove(i)
+	m.suspects.remove(i)
 }
 
 func (m *Machine) count(a pbt.Action) {
@@ -269,7 +293,11 @@ func (m *Machine) applyLeased(at int64, b *Leased) error {
 	m.leases = b.Lease
 	m.dequeue(b.Member)
 	mem.state = StateRunning
-	mem.lease = lease{id: b.Lease, worker: b.Worker, since: at, beat: at}
+	mem.lease = lease{id: b.Lease, worker: b.Worker, since: at, beat: at, sound: m.sound(&mem.plan, b.Worker)}
+	m.employ(b.Worker)
+	if m.doubting() {
+		m.trial.lease = b.Lease
+	}
 	m.leased.add(b.Member)
 	m.due = min(m.due, m.leaseEnds(&mem.lease))
 	return nil
@@ -283,6 +311,9 @@ func (m *Machine) endLease(i int, id int64) error {
 	}
 	mem.lease = lease{}
 	m.leased.remove(i)
+	if m.trial.lease == id {
+		m.trial.lease = 0
+	}
 	return nil
 }
 
@@ -322,6 +353,10 @@ func (m *Machine) applyFinished(at int64, b *Finished) error {
 	m.spent += trained
 	m.promised -= p.steps
 	m.counts.Finished++
+	m.prove(worker, b.Lease, b.Checkpoint.ID != "")
+	if b.Checkpoint.ID != "" {
+		mem.good = good{b.Segment, b.Step, *p}
+	}
 	if b.Score.Finite() {
 		m.failing = 0
 	}
@@ -385,26 +420,37 @@ func (m *Machine) trimBest() {
 }
 
 func (m *Machine) applyFailed(at int64, b *Failed) error {
+	mem := &m.members[b.Member]
+	worker := mem.lease.worker
 	if err := m.endLease(b.Member, b.Lease); err != nil {
 		return err
 	}
-	mem := &m.members[b.Member]
 	mem.lastFailure = fmt.Sprintf("%s: %s", b.Fault, b.Error)
-	mem.plan.failures = b.Attempt
-	if !b.Fault.counts() {
-		mem.lost++
-		m.counts.Lost++
-	} else {
+	p := &mem.plan
+	p.failures = b.Attempt
+	if b.charged() {
+		p.suspect, p.tries, p.vouched = false, 0, false
+	}
+	if b.doubtful() {
+		m.doubt(at, worker, b.Fault, b.Error)
+	}
+	if b.doubtful() || b.charged() {
 		mem.failures++
 		m.counts.Failed++
 		if b.Fault != FailDiverged { // the hyperparameters' doing, not the trainer's
 			m.failing++
 		}
+	} else {
+		mem.lost++
+		m.counts.Lost++
+	}
+	if b.Blame == BlameOpen {
+		p.suspect, p.after, p.tries = true, m.leases, p.tries+1
 	}
 	if b.Final {
 		mem.broken = true
-		m.promised -= mem.plan.steps
-		m.keep.drop(mem.plan.parent)
+		m.promised -= p.steps
+		m.keep.drop(p.parent)
 		m.startDeciding(at, b.Member)
 		return nil
 	}

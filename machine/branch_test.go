@@ -74,7 +74,7 @@ func TestBranch_EverybodyBeginsWithTheRecord(t *testing.T) {
 	if !changed {
 		t.Error("nobody explores")
 	}
-	if task := m.ask(2, Ask{Worker: "w"}); task == nil || task.Load != ImportName || task.From != 300 {
+	if task := m.ask(2, Ask{Worker: "w"}).Task; task == nil || task.Load != ImportName || task.From != 300 {
 		t.Errorf("%+v", task)
 	}
 	if say := events[1].Body.(*Decided).Decision.Say(); say != "begins with segment 212 of old, member 9 (0.75)" {

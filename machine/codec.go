@@ -177,6 +177,12 @@ func newBody(kind Kind) (Body, error) {
 		return &Pinned{}, nil
 	case KindResumed:
 		return &Resumed{}, nil
+	case KindProbing:
+		return &Probing{}, nil
+	case KindProbed:
+		return &Probed{}, nil
+	case KindRecovered:
+		return &Recovered{}, nil
 	}
 	return nil, fmt.Errorf("an event of kind %q is unknown to this version of pbt: read this journal with a newer one", kind)
 }

@@ -66,6 +66,7 @@ func (m *Machine) checkDisk(now int64) {
 
 func (m *Machine) checkEnd(now int64) {
 	switch {
+	case m.canary.id != 0: // its lease ends first
 	case m.phase == PhaseRunning && m.active() == 0:
 		m.emit(now, &RunEnded{Reason: m.whyOver()})
 	case m.phase == PhaseEnding && m.leased.len() == 0:

@@ -29,6 +29,9 @@ const (
 	KindMemberAdded Kind = "member_added"
 	KindPinned      Kind = "pinned"
 	KindResumed     Kind = "resumed"
+	KindProbing     Kind = "probing"
+	KindProbed      Kind = "probed"
+	KindRecovered   Kind = "recovered"
 )
 
 // Event is something that has happened to a run. Events are the run: its state is
@@ -70,6 +73,7 @@ type Opened struct {
 	PID     int    `json:"pid"`
 	Version string `json:"version"`
 	Machine string `json:"machine,omitempty"` // what it is, for people; journals before 2026-11-30 have none
+	Charge  bool   `json:"charge,omitempty"`  // a person says that the failures so far are the members' own
 
 	Accepted []Accepted `json:"accepted,omitempty"` // what was found altered, and the user accepted
 }
@@ -187,11 +191,15 @@ const (
 	FailStart FailureKind = "start"
 	// FailPreempted is a trainer that was told from outside to go away.
 	FailPreempted FailureKind = "preempted"
+	// FailMachine is a failure of pbt itself: a directory that it could not make, say.
+	FailMachine FailureKind = "machine"
 )
 
-// counts tells whether a failure is held against the segment: a worker that is
-// gone, or a full disk, is not its fault.
-func (k FailureKind) counts() bool { return k != FailLost && k != FailDisk && k != FailPreempted }
+// counts tells whether a failure without a Blame is held against the segment: a
+// worker that is gone, or a full disk, is not its fault.
+func (k FailureKind) counts() bool {
+	return k != FailLost && k != FailDisk && k != FailPreempted && k != FailMachine
+}
 
 // Failed is an attempt that ended without an outcome.
 type Failed struct {
@@ -202,6 +210,7 @@ type Failed struct {
 	Error   string      `json:"error"`
 	Attempt int         `json:"attempt"`         // failures counted against the segment, this one included
 	Final   bool        `json:"final,omitempty"` // no retry is left: the member is repaired
+	Blame   Blame       `json:"blame,omitempty"` // whose fault it is
 }
 
 // Refused is a report that was turned away, whole.
@@ -249,13 +258,40 @@ type RunEnded struct {
 type Paused struct {
 	whole
 	Reason string `json:"reason"`
-	By     string `json:"by,omitempty"` // who paused it by hand, until resumed
+	By     string `json:"by,omitempty"`    // who paused it by hand, until resumed; or ByPolicy
+	Until  int64  `json:"until,omitempty"` // it tries again by itself then; 0: it does not
 }
 
-// Resumed ends a pause by hand.
+// Resumed ends a pause by hand, or one until some time.
 type Resumed struct {
 	whole
-	By string `json:"by,omitempty"`
+	By    string `json:"by,omitempty"`
+	Probe bool   `json:"probe,omitempty"` // to see whether the fault is gone
+}
+
+// Probing leases a segment that has finished to be trained once more from its own
+// checkpoint, as evidence whether the machine works. Nothing of it is kept.
+type Probing struct {
+	Segment int64  `json:"segment"`
+	Member  int    `json:"member"`
+	Lease   int64  `json:"lease"`
+	Worker  string `json:"worker"`
+}
+
+// Probed is what came of a probe: it finished, or failed.
+type Probed struct {
+	Segment int64       `json:"segment"`
+	Member  int         `json:"member"`
+	Lease   int64       `json:"lease"`
+	Fault   FailureKind `json:"kind,omitempty"` // "": it finished
+	Error   string      `json:"error,omitempty"`
+}
+
+// Recovered says that a fault of the machine is over, for which the run has waited.
+type Recovered struct {
+	whole
+	Since int64 `json:"since"` // when it was noticed
+	Waits int   `json:"waits"` // pauses since then
 }
 
 // The verbs of Steered.
@@ -264,6 +300,7 @@ const (
 	VerbCopy    = "copy"    // a record's weights and hyperparameters
 	VerbFresh   = "fresh"   // fresh weights under given hyperparameters
 	VerbRestart = "restart" // fresh weights, hyperparameters drawn anew
+	VerbRetry   = "retry"   // its own weights and hyperparameters, after it has failed
 )
 
 // Steered is a person's wish for a member's next segment.
@@ -321,6 +358,9 @@ func (*Steered) Kind() Kind     { return KindSteered }
 func (*MemberAdded) Kind() Kind { return KindMemberAdded }
 func (*Pinned) Kind() Kind      { return KindPinned }
 func (*Resumed) Kind() Kind     { return KindResumed }
+func (*Probing) Kind() Kind     { return KindProbing }
+func (*Probed) Kind() Kind      { return KindProbed }
+func (*Recovered) Kind() Kind   { return KindRecovered }
 
 // Subject implements Body.
 func (e *Decided) Subject() (int64, int)     { return e.Segment, e.Member }
@@ -333,3 +373,5 @@ func (e *MemberAdded) Subject() (int64, int) { return e.Segment, NoMember } // t
 func (e *Pinned) Subject() (int64, int)      { return e.Segment, NoMember }
 func (e *RolledBack) Subject() (int64, int)  { return e.Segment, e.Member }
 func (e *MemberDone) Subject() (int64, int)  { return 0, e.Member }
+func (e *Probing) Subject() (int64, int)     { return e.Segment, e.Member }
+func (e *Probed) Subject() (int64, int)      { return e.Segment, e.Member }

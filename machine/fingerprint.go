@@ -21,12 +21,14 @@ func (m *Machine) Fingerprint() string {
 	c := &m.counts
 	b = numbers(b, "counts", c.Finished, c.Failed, c.Lost, c.Refused, c.Copies, c.Repairs, c.Restarts, c.Opens, c.RolledBack, c.done)
 	b = fmt.Appendf(b, "paused by %q at %d\n", m.pausedBy, m.pausedAt)
+	b = m.appendFaults(b)
 	b = m.appendSpec(b)
 	for i := range m.members {
 		b = m.appendMember(b, i)
 	}
 	b = m.appendQueue(b)
 	b = appendMembers(b, "bound", slices.Clone(m.bound.list))
+	b = appendMembers(b, "suspects", slices.Clone(m.suspects.list))
 	b = appendMembers(b, "leased", slices.Clone(m.leased.list))
 	b = appendMembers(b, "deciding", slices.Clone(m.deciding.list))
 	for _, a := range m.adopting {
@@ -68,7 +70,26 @@ func (m *Machine) appendSpec(b []byte) []byte {
 		target = strconv.FormatFloat(float64(*s.Budget.Target), 'g', -1, 64)
 	}
 	b = fmt.Appendf(b, "spec %d %d %d %s %d, ", s.Budget.Steps, s.Budget.Total, s.Budget.Wall, target, s.Budget.Patience)
-	return fmt.Appendf(b, "%d %d %d %d %d %+v %d\n", s.Segment, s.Retries, s.FailureLimit, s.Timeout, s.Silence, s.Keep, s.SaveEvery)
+	return fmt.Appendf(b, "%d %d %d %s %d %d %+v %d\n", s.Segment, s.Retries, s.FailureLimit, s.OnFault, s.Timeout, s.Silence, s.Keep, s.SaveEvery)
+}
+
+// appendFaults writes what is known of the machine's own faults.
+func (m *Machine) appendFaults(b []byte) []byte {
+	s, o, c := &m.sitting, &m.outage, &m.canary
+	b = fmt.Appendf(b, "row %q %t\n", m.row.class, m.row.alike)
+	b = numbers(b, "sitting", s.finished, int64(s.workers), int64(s.ailing), m.trial.lease, int64(m.probes), int64(m.doubts))
+	b = numbers(b, "outage", o.since, int64(o.waits), o.until, o.after)
+	b = numbers(strconv.AppendQuote(append(b, "probe "...), c.worker), "", c.id, c.since, int64(c.member), c.segment)
+	names := make([]string, 0, len(m.workers))
+	for name := range m.workers { //pbt:order does not matter: sorted below
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		w := m.workers[name]
+		b = numbers(strconv.AppendQuote(append(b, "worker "...), name), "", w.opens, w.proved, int64(w.fails), w.until)
+	}
+	return b
 }
 
 func (m *Machine) appendMember(b []byte, i int) []byte {
@@ -85,8 +106,13 @@ func (m *Machine) appendMember(b []byte, i int) []byte {
 	p := &mem.plan
 	b = numbers(b, " plan", p.segment, p.turn, p.parent, p.from, p.steps, int64(p.failures))
 	b = append(p.hypers.AppendJSON(append(b, ' ')), '\n')
+	if p.suspect {
+		b = fmt.Appendf(b, " suspect after %d, %d tries, vouched %t\n", p.after, p.tries, p.vouched)
+	}
+	b = numbers(b, " good", mem.good.segment, mem.good.step, mem.good.plan.turn, int64(mem.good.plan.failures))
 	if mem.lease.id != 0 {
 		b = numbers(append(strconv.AppendQuote(append(b, " lease "...), mem.lease.worker), ' '), "", mem.lease.id, mem.lease.since)
+		b = strconv.AppendBool(append(b, " sound "...), mem.lease.sound)
 	}
 	if mem.held() || mem.careful > 0 {
 		k := &mem.base

@@ -21,6 +21,8 @@ type Open struct {
 	Version string
 	Machine string  // what it runs on, for people
 	Change  *Change // settings to change at the same time; nil for none
+	Revive  bool    // members that have failed train on
+	Charge  bool    // failures that are not confirmed are the members' own, if they happen again
 
 	Accepted []Accepted // what was found altered, and the user accepts
 }
@@ -116,11 +118,13 @@ type Task struct {
 	Hypers     pbt.Hypers
 	Seed       uint64 // of the training
 	WeightSeed uint64 // of fresh weights
+	Probe      bool   // nothing of it is kept: it shows whether the machine works
 }
 
 // Answer is what the machine says to an input, besides its events.
 type Answer struct {
 	Task    *Task // for Ask; nil when there is no work now
+	Benched bool  // for Ask without a Task: this worker waits, others need not
 	Save    bool  // for Scored
 	Refused error // for Report and Fail on a dead lease, and inputs that make no sense
 }

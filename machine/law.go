@@ -20,6 +20,7 @@ const (
 	LawBudget             // nobody trains beyond the budget
 	LawHeld               // weights in a worker's memory go to nobody else
 	LawSteered            // a person's wish is a member's next decision
+	LawOutage             // an outage of the machine is no member's failure
 	lastLaw
 )
 
@@ -36,6 +37,6 @@ func Laws() []Law {
 func (l Law) String() string {
 	return [...]string{
 		"none", "dead lease", "donor record", "not finite", "checkpoint held", "lease ends",
-		"bounds", "addressed draws", "population size", "replay", "fair turns", "budget", "held weights", "steered",
+		"bounds", "addressed draws", "population size", "replay", "fair turns", "budget", "held weights", "steered", "outage",
 	}[l]
 }

@@ -128,8 +128,16 @@ func (m *Machine) heldBy(worker string) (member int, ok bool) {
 	return i, ok
 }
 
-// next is the member whose segment a worker gets, -1 for none.
-func (m *Machine) next(now int64, in Ask) int {
+// choice is what a worker gets: a member's segment, a probe, or with member -1 and no
+// probe nothing.
+type choice struct {
+	member  int
+	probe   *Task
+	benched bool
+}
+
+// next chooses what a worker gets.
+func (m *Machine) next(now int64, in Ask) choice {
 	if i, ok := m.heldBy(in.Worker); ok {
 		switch mem := &m.members[i]; {
 		case mem.state == StateRunning: // an old question, or a new process: its lease will end
@@ -137,10 +145,28 @@ func (m *Machine) next(now int64, in Ask) int {
 			m.rollBack(now, i, fmt.Sprintf("worker %s no longer holds its weights", in.Worker))
 			m.settle(now)
 		case mem.state == StateWaiting:
-			return i
+			return choice{member: i}
 		}
 	}
-	if m.phase != PhaseRunning || m.queue.len() == 0 {
+	switch {
+	case m.phase != PhaseRunning:
+		return choice{member: -1}
+	case m.benched(now, in.Worker) && !m.doubting():
+		return choice{member: -1, benched: true}
+	case m.doubting() || m.stuck(in.Worker):
+		task, i := m.try(now, in.Worker)
+		return choice{member: i, probe: task}
+	}
+	i := m.queued(in)
+	if s := m.confirmable(in.Worker); s >= 0 && (i < 0 || m.turn(s).before(m.queue.turns[0])) {
+		i = s
+	}
+	return choice{member: i}
+}
+
+// queued is the member whose turn it is of those that wait for any worker, -1 for none.
+func (m *Machine) queued(in Ask) int {
+	if m.queue.len() == 0 {
 		return -1
 	}
 	// If everybody in the queue is served at once, each may as well go where its

@@ -25,7 +25,7 @@ func lazyRun(t *testing.T, policy pbt.Policy, steps int64) *Machine {
 // do asks, scores, saves if that is wanted, and reports; it returns the task.
 func do(t *testing.T, m *Machine, ask Ask, score pbt.Score) (task *Task, saved bool) {
 	t.Helper()
-	task = m.ask(max(1, m.now), ask)
+	task = m.ask(max(1, m.now), ask).Task
 	if task == nil {
 		t.Fatalf("no task for %+v", ask)
 	}
@@ -56,7 +56,7 @@ func TestLazy_AWorkerGoesOnWithWhatItHolds(t *testing.T) {
 		t.Fatal("the first of three ready points was saved, and nobody may copy it")
 	}
 	// Unsaved: the other worker gets the other member, this one goes on in memory.
-	if task := m.ask(1, Ask{Worker: "v"}); task.Member == third.Member {
+	if task := m.ask(1, Ask{Worker: "v"}).Task; task.Member == third.Member {
 		t.Fatal("another worker was given weights that it does not have")
 	}
 	fourth, saved := do(t, m, Ask{Worker: "w", Holds: third.Segment, Member: third.Member}, 1)
@@ -74,7 +74,7 @@ func TestLazy_WhenTheWorkerIsGoneTheMemberFallsBack(t *testing.T) {
 		"the process lost it": func(m *Machine, held *Task) { m.Handle(1, Ask{Worker: "w"}) },
 		"the engine died":     func(m *Machine, held *Task) { m.Handle(1, Open{}) },
 		"the trainer failed": func(m *Machine, held *Task) {
-			task := m.ask(1, Ask{Worker: "w", Holds: held.Segment})
+			task := m.ask(1, Ask{Worker: "w", Holds: held.Segment}).Task
 			m.Handle(1, Fail{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Fault: FailError, Error: "boom"})
 		},
 		"the run was closed": func(m *Machine, held *Task) {
@@ -116,7 +116,7 @@ func TestLazy_LikelyDonorsAndTheLastAreSaved(t *testing.T) {
 	if a, saved := do(t, m, Ask{Worker: "w", Holds: a.Segment, Member: a.Member}, 6); !saved {
 		t.Errorf("member %d leads, and is not saved", a.Member)
 	}
-	task := m.ask(1, Ask{Worker: "v", Holds: b.Segment, Member: b.Member})
+	task := m.ask(1, Ask{Worker: "v", Holds: b.Segment, Member: b.Member}).Task
 	ask := func(score pbt.Score) bool {
 		return m.wantsSave(Scored{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: score})
 	}
@@ -145,7 +145,7 @@ func heldRun(t *testing.T, spec Spec) (m *Machine, task *Task) {
 	if saved {
 		t.Fatalf("segment %d was saved", held.Segment)
 	}
-	return m, m.ask(1, Ask{Worker: "w", Holds: held.Segment})
+	return m, m.ask(1, Ask{Worker: "w", Holds: held.Segment}).Task
 }
 
 func heldSpec() Spec {
@@ -224,7 +224,7 @@ func TestLazy_TheLastOfSoManyMustBeSaved(t *testing.T) {
 	m, task := heldRun(t, heldSpec())
 	for range 2 {
 		m.Handle(1, Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: 1})
-		if next := m.ask(1, Ask{Worker: "w", Holds: task.Segment}); next != nil {
+		if next := m.ask(1, Ask{Worker: "w", Holds: task.Segment}).Task; next != nil {
 			task = next
 		}
 	}
@@ -237,7 +237,7 @@ func TestLazy_TheLastOfSoManyMustBeSaved(t *testing.T) {
 // kept the first waiting for ever.
 func TestLazy_AWorkerHoldsOneMember(t *testing.T) {
 	m, first := heldRun(t, heldSpec())
-	second := m.ask(1, Ask{Worker: "w", Holds: first.Parent}) // a late question: it has a lease already
+	second := m.ask(1, Ask{Worker: "w", Holds: first.Parent}).Task // a late question: it has a lease already
 	m.Handle(1, Report{Lease: first.Lease, Segment: first.Segment, Member: first.Member, Score: 1})
 	if !m.members[first.Member].held() {
 		t.Fatal("not held")
@@ -260,7 +260,7 @@ func TestLazy_ACheckpointWithoutANameHasNoBytes(t *testing.T) {
 
 func TestLazy_WithoutACheckpointOnlyWhereThatIsAllowed(t *testing.T) {
 	m := lazyRun(t, pbt.Policy{}, 100)
-	task := m.ask(1, Ask{Worker: "w"})
+	task := m.ask(1, Ask{Worker: "w"}).Task
 	m.Handle(1, Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: 1})
 	if c := m.Counts(); c.Finished != 0 || c.Failed != 1 {
 		t.Errorf("fresh weights without a checkpoint are taken for an outcome: %+v", c)

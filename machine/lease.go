@@ -14,6 +14,7 @@ type lease struct {
 	since  int64
 	beat   int64 // soft: not journalled
 	spared bool  // soft: it was told that it need not save
+	sound  bool  // a failure is the member's: the same segment has failed before, and this worker has finished another since
 }
 
 // checkLease is law 4: only the live lease may speak.
@@ -39,6 +40,10 @@ func (m *Machine) refuse(now, lease, segment int64, i int, err error, checkpoint
 }
 
 func (m *Machine) fail(now int64, f Fail) error {
+	if m.isProbe(f.Lease, f.Segment) {
+		m.probed(now, f.Fault, f.Error)
+		return nil
+	}
 	if err := m.checkLease(f.Lease, f.Segment, f.Member); err != nil {
 		m.refuse(now, f.Lease, f.Segment, f.Member, err, "")
 		return err
@@ -52,29 +57,27 @@ const maxErrorText = 16 << 10
 
 func (m *Machine) failed(now int64, i int, kind FailureKind, text string) {
 	mem := &m.members[i]
-	attempt := mem.plan.failures
-	if kind.counts() {
-		attempt++
+	e := &Failed{
+		Segment: mem.plan.segment, Member: i, Lease: mem.lease.id, Fault: kind, Error: shortened(text),
+		Attempt: mem.plan.failures, Blame: m.blame(i, kind),
 	}
-	if len(text) > maxErrorText {
-		text = text[:maxErrorText/2] + "\n…\n" + text[len(text)-maxErrorText/2:]
+	if e.charged() {
+		e.Attempt++
+		e.Final = e.Attempt > m.spec.Retries
 	}
-	text = writable(text)
-	m.emit(now, &Failed{
-		Segment: mem.plan.segment, Member: i, Lease: mem.lease.id, Fault: kind, Error: text,
-		Attempt: attempt, Final: kind.counts() && attempt > m.spec.Retries,
-	})
+	m.emit(now, e)
 	if mem.held() {
 		m.rollBack(now, i, fmt.Sprintf("its weights were in the memory of worker %s", mem.holder))
 	}
-	switch {
-	case kind == FailDisk:
-		m.pause(now, "the disk is full: "+text)
-	case kind == FailStart && m.counts.Finished == 0 && m.failing >= startFailureLimit:
-		m.pause(now, "no trainer could be started: mend it, then resume. The last attempt: "+text)
-	case m.failing >= m.spec.FailureLimit:
-		m.pause(now, fmt.Sprintf("%d attempts have failed in a row, with nothing finished between: mend the cause, then resume. The last one: %s", m.failing, text))
+	m.judge(now, e)
+}
+
+// shortened is an error's text as the journal holds it.
+func shortened(text string) string {
+	if len(text) > maxErrorText {
+		text = text[:maxErrorText/2] + "\n…\n" + text[len(text)-maxErrorText/2:]
 	}
+	return writable(text)
 }
 
 // writable is a text as the journal can hold it: what a program prints need not
@@ -82,6 +85,10 @@ func (m *Machine) failed(now int64, i int, kind FailureKind, text string) {
 func writable(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 func (m *Machine) beat(now int64, b Beat) {
+	if c := &m.canary; c.id != 0 && c.id == b.Lease {
+		c.beat = now
+		return
+	}
 	if b.Member >= 0 && b.Member < len(m.members) && m.members[b.Member].lease.id == b.Lease {
 		m.members[b.Member].lease.beat = now
 	}
@@ -99,10 +106,13 @@ func (m *Machine) leaseEnds(l *lease) int64 {
 	return end
 }
 
-// after is t + d, or for ever.
+// never is a time that does not come.
+const never = math.MaxInt64
+
+// after is t + d, or never.
 func after(t int64, d time.Duration) int64 {
-	if t > math.MaxInt64-int64(d) {
-		return math.MaxInt64
+	if t > never-int64(d) {
+		return never
 	}
 	return t + int64(d)
 }
@@ -118,6 +128,9 @@ func (m *Machine) watchLeases() {
 	}
 	for _, i := range m.bound.list {
 		m.due = min(m.due, m.holdEnds(i))
+	}
+	if m.canary.id != 0 {
+		m.due = min(m.due, m.leaseEnds(&m.canary.lease))
 	}
 }
 
@@ -135,6 +148,7 @@ func (m *Machine) expire(now int64) {
 			m.failed(now, i, FailLost, fmt.Sprintf("worker %s has been silent for %s", l.worker, m.spec.Silence))
 		}
 	}
+	m.expireProbe(now)
 	m.expireHolds(now)
 	m.watchLeases()
 }

@@ -48,6 +48,17 @@ type Machine struct {
 	spent    int64  // steps of all members together
 	promised int64  // steps of segments planned or leased
 	failing  int    // failures in a row with nothing finished between
+	doubts   int    // of these, and of probes, those that may be the machine's, since a probe or anything has finished
+	row      row    // what these have in common
+
+	suspects memberSet // members that wait for evidence whose fault their segment's failure was
+	workers  map[string]*worker
+	sitting  sitting
+	outage   outage
+	canary   canary
+	trial    trial
+	probes   int   // that there have been
+	wakeAt   int64 // soft: when a worker that waits may be given something
 
 	now      int64 // time of the newest event
 	heard    int64 // soft: time of the newest input
@@ -121,6 +132,7 @@ type member struct {
 
 	wish *pbt.Wish // of a person, for its next segment
 
+	good                     good // its last segment that is saved
 	finished, failures, lost int64
 	lastFailure              string
 }
@@ -131,6 +143,11 @@ type plan struct {
 	from, steps           int64
 	hypers                pbt.Hypers
 	failures              int // counted against this segment
+
+	suspect bool  // its last attempt failed, and whose fault that was is not known
+	after   int64 // the newest lease when it did
+	tries   int   // attempts that failed so since one was charged
+	vouched bool  // a person says that it is the member's
 }
 
 // trained is how many steps an attempt at the segment has trained: as it reports, or as
@@ -147,7 +164,7 @@ func New(spec Spec, specOf SpecFunc) (*Machine, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Machine{specOf: specOf, space: spec.Space, phase: PhaseNew, keep: newKeeper(), holders: map[string]int{}}
+	m := &Machine{specOf: specOf, space: spec.Space, phase: PhaseNew, keep: newKeeper(), holders: map[string]int{}, workers: map[string]*worker{}, wakeAt: never}
 	m.setSpec(spec)
 	m.pop = pbt.NewPopulation(spec.Population, spec.Goal, spec.Seed)
 	m.keepTrails()
@@ -203,7 +220,7 @@ func (m *Machine) handle(now int64, in Input) Answer {
 	case Open:
 		return Answer{Refused: m.open(now, in)}
 	case Ask:
-		return Answer{Task: m.ask(now, in)}
+		return m.ask(now, in)
 	case Scored:
 		return Answer{Save: m.answerSave(in)}
 	case Report:
@@ -214,6 +231,7 @@ func (m *Machine) handle(now int64, in Input) Answer {
 		m.beat(now, in)
 	case Tick:
 		m.expire(now)
+		m.tryAgain(now)
 	case Pause:
 		m.pause(now, in.Reason)
 	case Close:
@@ -274,6 +292,9 @@ func (m *Machine) open(now int64, in Open) error {
 	if in.Change == nil {
 		m.emit(now, opened(in))
 		m.rollBackAll(now, whyProcessGone)
+		if in.Revive {
+			m.reviveAll(now)
+		}
 		return nil
 	}
 	c := in.Change
@@ -283,25 +304,35 @@ func (m *Machine) open(now int64, in Open) error {
 	m.emit(now, opened(in))
 	m.rollBackAll(now, whyProcessGone)
 	m.emit(now, &SpecChanged{Experiment: c.Experiment, Changed: c.Paths, spec: &c.Spec})
+	if in.Revive {
+		m.reviveAll(now)
+	}
 	return nil
 }
 
 // ask leases the segment whose turn it is.
-func (m *Machine) ask(now int64, in Ask) *Task {
+func (m *Machine) ask(now int64, in Ask) Answer {
 	m.expire(now)
+	m.tryAgain(now)
 	m.settle(now) // what time has brought comes first: a barrier's deadline, the end of the wall time
 	if m.phase != PhaseRunning {
-		return nil
+		return Answer{}
 	}
 	in.Worker = writable(in.Worker)
-	i := m.next(now, in)
-	if i < 0 {
-		return nil
+	c := m.next(now, in)
+	if c.member < 0 {
+		return Answer{Task: c.probe, Benched: c.benched}
 	}
-	p := &m.members[i].plan
-	m.emit(now, &Leased{Segment: p.segment, Member: i, Lease: m.leases + 1, Worker: in.Worker})
-	return m.task(i)
+	p := &m.members[c.member].plan
+	m.emit(now, &Leased{Segment: p.segment, Member: c.member, Lease: m.leases + 1, Worker: in.Worker})
+	return Answer{Task: m.task(c.member)}
 }
+
+func (m *Machine) trainSeed(i int, p *plan) uint64 {
+	return pbt.TrainSeed(m.spec.Seed, i, p.turn, p.failures)
+}
+
+func (m *Machine) weightSeed(i int, p *plan) uint64 { return pbt.WeightSeed(m.spec.Seed, i, p.turn) }
 
 func (m *Machine) task(i int) *Task {
 	mem := &m.members[i]
@@ -309,7 +340,7 @@ func (m *Machine) task(i int) *Task {
 	t := &Task{
 		Lease: mem.lease.id, Segment: p.segment, Member: i, Turn: p.turn, Parent: p.parent,
 		From: p.from, Steps: p.steps, Hypers: p.hypers,
-		Seed: pbt.TrainSeed(m.spec.Seed, i, p.turn, p.failures), WeightSeed: pbt.WeightSeed(m.spec.Seed, i, p.turn),
+		Seed: m.trainSeed(i, p), WeightSeed: m.weightSeed(i, p),
 		Save: CheckpointName(p.segment, mem.lease.id),
 	}
 	if p.parent != 0 {
@@ -332,6 +363,10 @@ func CheckpointName(segment, lease int64) string {
 
 // report takes an outcome, or refuses it whole.
 func (m *Machine) report(now int64, r Report) error {
+	if m.isProbe(r.Lease, r.Segment) {
+		m.probed(now, "", "")
+		return nil
+	}
 	if err := m.checkLease(r.Lease, r.Segment, r.Member); err != nil {
 		m.refuse(now, r.Lease, r.Segment, r.Member, err, r.Checkpoint.ID)
 		return err
@@ -368,6 +403,7 @@ func (m *Machine) report(now int64, r Report) error {
 	if holdsOther && other != r.Member && m.members[other].state == StateWaiting {
 		m.rollBack(now, other, fmt.Sprintf("worker %s holds the weights of member %d now", worker, r.Member))
 	}
+	m.recovered(now, r.Lease)
 	if !holds(LawReplay) {
 		mem.readyAt = mem.spent // no event says so
 	}
@@ -383,6 +419,9 @@ func (m *Machine) pause(now int64, reason string) {
 func (m *Machine) close(now int64, reason string) {
 	for _, i := range m.leased.sorted(&m.batch) {
 		m.failed(now, i, FailLost, reason)
+	}
+	if m.canary.id != 0 {
+		m.probed(now, FailLost, reason)
 	}
 	m.emit(now, &Closed{Reason: reason})
 }

@@ -73,6 +73,9 @@ func checkLeases(t *testing.T, m *Machine, r *rand.Rand) {
 		first, due := false, int64(0)
 		for _, task := range out {
 			ends := m.leaseEnds(&m.members[task.Member].lease)
+			if task.Probe {
+				ends = m.leaseEnds(&m.canary.lease)
+			}
 			if ends <= now {
 				t.Fatalf("at %d lease %d still lives, which ended at %d", now, task.Lease, ends)
 			}
@@ -83,7 +86,7 @@ func checkLeases(t *testing.T, m *Machine, r *rand.Rand) {
 		if at, ok := m.NextDeadline(); ok != first || ok && (at > due || at <= now) {
 			t.Fatalf("at %d the next deadline is %d (%t), want one up to %d (%t)", now, at, ok, due, first)
 		}
-		if task := m.ask(now, Ask{Worker: "worker"}); task != nil {
+		if task := m.ask(now, Ask{Worker: "worker"}).Task; task != nil {
 			out = append(out, task)
 		}
 		if len(out) == 0 {

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -73,12 +72,28 @@ func (m *Machine) Best() (Outcome, bool) {
 // Record is a member's record in the population.
 func (m *Machine) Record(i int) (pbt.Record, bool) { return m.pop.Record(i) }
 
-// Running is how many segments are leased.
-func (m *Machine) Running() int { return m.leased.len() }
+// Running is how many segments are leased, a probe included.
+func (m *Machine) Running() int {
+	if m.canary.id != 0 {
+		return m.leased.len() + 1
+	}
+	return m.leased.len()
+}
 
-// Waiting is how many segments wait for a slot: for any, or for the one that holds
-// their weights.
-func (m *Machine) Waiting() int { return m.queue.len() + m.bound.len() }
+// Failed is how many members have failed and train no more.
+func (m *Machine) Failed() int {
+	n := 0
+	for i := range m.members {
+		if m.members[i].state == StateFailed {
+			n++
+		}
+	}
+	return n
+}
+
+// Waiting is how many segments wait for a slot: for any, for the one that holds their
+// weights, or for evidence whose fault a failure was.
+func (m *Machine) Waiting() int { return m.queue.len() + m.bound.len() + m.suspects.len() }
 
 // Spent is how many steps all members have trained together.
 func (m *Machine) Spent() int64 { return m.spent }
@@ -151,7 +166,7 @@ func (m *Machine) Keeps(name string) bool {
 
 // Live tells whether a lease may still be reported on.
 func (m *Machine) Live(member int, lease int64) bool {
-	return m.members[member].state == StateRunning && m.members[member].lease.id == lease
+	return lease != 0 && m.canary.id == lease || m.members[member].state == StateRunning && m.members[member].lease.id == lease
 }
 
 // CheckpointBytes is how much the kept checkpoints take.
@@ -162,12 +177,18 @@ func (m *Machine) CheckpointBytes() int64 { return m.keep.total }
 // nothing will be.
 func (m *Machine) NextDeadline() (at int64, ok bool) {
 	earliest := func(t int64) {
-		if !ok || t < at {
+		if t < never && (!ok || t < at) {
 			at, ok = t, true
 		}
 	}
-	if m.leased.len()+m.bound.len() > 0 && m.due < math.MaxInt64 {
+	if m.leased.len()+m.bound.len() > 0 || m.canary.id != 0 {
 		earliest(m.due)
+	}
+	if m.phase == PhasePaused && m.outage.until != 0 {
+		earliest(m.outage.until)
+	}
+	if m.phase == PhaseRunning {
+		earliest(m.wakeAt)
 	}
 	if b := m.spec.Policy.Barrier; b != nil && b.Deadline > 0 && m.deciding.len() > 0 && m.phase == PhaseRunning {
 		earliest(m.since + int64(b.Deadline))

@@ -25,6 +25,7 @@ type Spec struct {
 
 	Retries      int           // how often a failed segment is tried again before the member is repaired
 	FailureLimit int           // so many failures in a row, with nothing finished between, pause the run
+	OnFault      OnFault       // what becomes of the run when the machine fails; "" means FaultPause
 	Timeout      time.Duration // a segment may take so long; 0: for ever
 	Silence      time.Duration // a worker may be silent so long; 0: for ever (workers of the same process)
 	Keep         Keep
@@ -49,9 +50,6 @@ const (
 	// DefaultFailureLimit keeps a trainer that can never work from burning an
 	// hour: twenty failures with not one segment finished between them.
 	DefaultFailureLimit = 20
-	// startFailureLimit is the same for a run of which no trainer has ever finished
-	// anything, and cannot be started: what is missing will not appear by itself.
-	startFailureLimit = 3
 )
 
 // Validate checks the spec; its error lists every fault.
@@ -67,6 +65,7 @@ func (s *Spec) Validate() error {
 	add(s.Segment < 1, "a segment of %d steps: want at least 1", s.Segment)
 	add(s.Retries < 0 || s.Retries > MaxRetries, "retries is %d: want 0 to %d", s.Retries, MaxRetries)
 	add(s.FailureLimit < 0, "the failure limit cannot be negative")
+	add(s.OnFault != "" && s.OnFault != FaultPause && s.OnFault != FaultRetry, "on_fault is %q: want %s or %s", s.OnFault, FaultPause, FaultRetry)
 	add(s.Timeout < 0 || s.Silence < 0, "a timeout cannot be negative")
 	add(s.Keep.Best < 0 || s.Keep.Best > MaxKeepBest || s.Keep.Bytes < 0, "keep: want 0 to %d best checkpoints, and no negative bytes", MaxKeepBest)
 	add(s.SaveEvery < 0 || s.SaveEvery > MaxSaveEvery, "save each %d-th ready point: want 1 to %d", s.SaveEvery, MaxSaveEvery)

@@ -164,6 +164,10 @@ func byWhom(what, by string) string {
 
 func (m *Machine) wish(now int64, in Steer) error {
 	mem, err := m.steerable(in.Member)
+	if failed := in.Member >= 0 && in.Member < len(m.members) && m.members[in.Member].state == StateFailed; failed && in.Wish.Set.Len() == 0 &&
+		(m.phase == PhaseRunning || m.phase == PhasePaused) {
+		mem, err = &m.members[in.Member], nil // it is revived
+	}
 	if err != nil {
 		return err
 	}
@@ -251,6 +255,8 @@ func steered(i int, w *pbt.Wish, by string) *Steered {
 		e.Verb, e.Hypers = VerbFresh, w.Fresh
 	case w.Restart:
 		e.Verb = VerbRestart
+	case w.Set.Len() == 0 && !w.Branch:
+		e.Verb = VerbRetry
 	default:
 		e.Hypers = &w.Set
 	}
@@ -269,6 +275,7 @@ func (e *Steered) asWish() *pbt.Wish {
 		w.Fresh = e.Hypers
 	case VerbRestart:
 		w.Restart = true
+	case VerbRetry:
 	default:
 		w.Set = *e.Hypers
 	}
@@ -278,7 +285,7 @@ func (e *Steered) asWish() *pbt.Wish {
 // check guards a replay against events that nobody has written.
 func (e *Steered) check() error {
 	switch e.Verb {
-	case VerbSet, VerbCopy, VerbFresh, VerbRestart:
+	case VerbSet, VerbCopy, VerbFresh, VerbRestart, VerbRetry:
 	default:
 		return fmt.Errorf("there is no wish %q", e.Verb)
 	}
@@ -301,10 +308,31 @@ func (m *Machine) applySteered(at int64, e *Steered) error {
 	}
 	m.forgetWish(mem)
 	mem.wish = e.asWish()
-	if mem.state == StateWaiting {
+	switch mem.state {
+	case StateWaiting:
 		m.unplan(at, e.Member)
+	case StateFailed:
+		m.revive(at, e.Member)
 	}
 	return nil
+}
+
+// revive lets a member decide again that has failed. It has what is left of its budget.
+func (m *Machine) revive(at int64, i int) {
+	m.counts.done--
+	m.startDeciding(at, i)
+	if m.phase == PhaseEnded || m.phase == PhaseEnding {
+		m.phase, m.reason = PhaseRunning, ""
+	}
+}
+
+// reviveAll lets all members that have failed try their segment again.
+func (m *Machine) reviveAll(now int64) {
+	for i := range m.members {
+		if m.members[i].state == StateFailed {
+			m.emit(now, &Steered{Member: i, Verb: VerbRetry, By: "pbt resume --retry-failed"})
+		}
+	}
 }
 
 // weights is the segment whose weights a member goes on with if nobody's are copied;
@@ -364,12 +392,13 @@ func (m *Machine) applyPinned(e *Pinned) error {
 func (m *Machine) applyPaused(at int64, e *Paused) {
 	m.phase, m.reason = PhasePaused, e.Reason
 	m.pausedBy, m.pausedAt = e.By, at
+	m.applyOutage(at, e)
 	m.watchLeases()
 }
 
 // applyResumed lets the time of the pause count as none: neither as work nor as
 // waiting for a worker, who was given nothing.
-func (m *Machine) applyResumed(at int64) error {
+func (m *Machine) applyResumed(at int64, e *Resumed) error {
 	if m.phase != PhasePaused || m.pausedBy == "" {
 		return errors.New("the run is resumed, and was not paused by hand")
 	}
@@ -379,6 +408,9 @@ func (m *Machine) applyResumed(at int64) error {
 	defer m.watchLeases()
 	m.worked -= at - m.pausedAt
 	m.phase, m.reason, m.pausedBy = PhaseRunning, "", ""
-	m.failing = 0 // somebody has looked
+	m.outage.until = 0
+	if !e.Probe { // a person has looked
+		m.failing, m.doubts, m.outage = 0, 0, outage{}
+	}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestSteerFound_TheSameDonorTwice(t *testing.T) {
 	r, from := scored(t, m)
 	var tasks []*Task
 	for range 3 {
-		tasks = append(tasks, m.ask(3, Ask{Worker: "w"}))
+		tasks = append(tasks, m.ask(3, Ask{Worker: "w"}).Task)
 	}
 	other := (from + 1) % 3
 	say(t, m, Steer{Member: other, Wish: pbt.Wish{Donor: &r, From: from}}, KindSteered)
@@ -185,8 +185,8 @@ func TestSteerFound_APauseIsNoTime(t *testing.T) {
 func TestSteerFound_ResumingForgetsFailures(t *testing.T) {
 	m := steerRun(t)
 	m.spec.FailureLimit, m.spec.Retries = 1, 3
-	task := m.ask(3, Ask{Worker: "w"})
-	other := m.ask(3, Ask{Worker: "v"})
+	task := m.ask(3, Ask{Worker: "w"}).Task
+	other := m.ask(3, Ask{Worker: "v"}).Task
 	say(t, m, Hold{}, KindPaused)
 	m.Handle(3, Fail{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Fault: FailError, Error: "boom"})
 	say(t, m, Resume{}, KindResumed)
@@ -202,7 +202,7 @@ func TestSteerFound_NobodyIsBlamedForANewRuleOfSaving(t *testing.T) {
 	m := lazyRun(t, pbt.Policy{Exploit: pbt.NoExploit{}}, 100)
 	first, _ := do(t, m, Ask{Worker: "w"}, 1)
 	second, _ := do(t, m, Ask{Worker: "w", Holds: first.Segment}, 1)
-	task := m.ask(2, Ask{Worker: "w", Holds: second.Segment})
+	task := m.ask(2, Ask{Worker: "w", Holds: second.Segment}).Task
 	if a, _ := m.Handle(2, Scored{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: 1}); a.Save {
 		t.Fatal("it must save")
 	}

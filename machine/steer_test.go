@@ -58,13 +58,13 @@ func TestSteer_PauseAndResume(t *testing.T) {
 	m := steerRun(t)
 	refusal(t, m, Resume{}, "not paused")
 	say(t, m, Hold{By: "me"}, KindPaused)
-	if m.ask(3, Ask{Worker: "w"}) != nil {
+	if m.ask(3, Ask{Worker: "w"}).Task != nil {
 		t.Error("a paused run hands out work")
 	}
 	refusal(t, m, Hold{}, "nothing to pause")
 	m.Handle(1002, Tick{})
 	a, _ := m.Handle(1002, Resume{By: "me"})
-	if a.Refused != nil || m.ask(1003, Ask{Worker: "w"}) == nil {
+	if a.Refused != nil || m.ask(1003, Ask{Worker: "w"}).Task == nil {
 		t.Errorf("it does not go on: %v", a.Refused)
 	}
 	if worked := m.workedAt(1003); worked > 10 {
@@ -94,7 +94,7 @@ func TestSteer_SetCopyRestart(t *testing.T) {
 	if d.Parent != first.Segment || !d.Hypers.Equal(first.Hypers) || d.Decision.Action != pbt.Copy || d.From != first.Step {
 		t.Errorf("not the donor's: %+v", d)
 	}
-	if task := m.ask(3, Ask{Worker: "w", Others: 5}); task == nil {
+	if task := m.ask(3, Ask{Worker: "w", Others: 5}).Task; task == nil {
 		t.Error("no task")
 	}
 	events = say(t, m, Steer{Member: waiting, Wish: pbt.Wish{Restart: true}}, KindSteered)
@@ -114,7 +114,7 @@ func TestSteer_SetCopyRestart(t *testing.T) {
 // A wish for a member in training waits for its next segment, and its donor is kept.
 func TestSteer_AWishWaitsForTheNextSegment(t *testing.T) {
 	m := steerRun(t)
-	task := m.ask(3, Ask{Worker: "w"})
+	task := m.ask(3, Ask{Worker: "w"}).Task
 	say(t, m, Steer{Member: task.Member, Wish: pbt.Wish{Set: pbt.MakeHypers("y", pbt.Float(0.5))}}, KindSteered)
 	_, events := m.Handle(4, Report{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Score: 2, Checkpoint: Checkpoint{ID: task.Save}})
 	for _, e := range events {
@@ -138,10 +138,10 @@ func TestSteer_InjectRetireKillPin(t *testing.T) {
 		t.Errorf("who was added has not begun again: %+v", n)
 	}
 	refusal(t, m, Inject{}, "begins with")
-	task := m.ask(3, Ask{Worker: "w"})
+	task := m.ask(3, Ask{Worker: "w"}).Task
 	say(t, m, Kill{Member: task.Member}, KindFailed)
 	refusal(t, m, Kill{Member: task.Member}, "is being trained")
-	again := m.ask(3, Ask{Worker: "w"})
+	again := m.ask(3, Ask{Worker: "w"}).Task
 	if again.Member != task.Member || m.members[task.Member].failures != 0 {
 		t.Error("a killed segment is not trained again, or is held against its member")
 	}

@@ -7,7 +7,7 @@ import "slices"
 const LoadedDigits = 16
 
 func opened(in Open) *Opened {
-	return &Opened{Host: in.Host, PID: in.PID, Version: in.Version, Machine: in.Machine, Accepted: in.Accepted}
+	return &Opened{Host: in.Host, PID: in.PID, Version: in.Version, Machine: in.Machine, Accepted: in.Accepted, Charge: in.Charge}
 }
 
 // accept takes the checkpoints that the user accepted as they are now.

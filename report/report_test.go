@@ -236,7 +236,7 @@ func name(t *testing.T, j *journal.Journal) string {
 // A large run makes no large page: from some size on, more segments are no more bytes.
 func TestALargeRunMakesNoLargePage(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it folds 30,000 segments")
+		t.Skip("it folds 46,000 segments")
 	}
 	size := func(members, turns, workers int) int {
 		s := newScript(t, experiment(members, turns, ""))
@@ -251,8 +251,8 @@ func TestALargeRunMakesNoLargePage(t *testing.T) {
 	if n := size(1000, 12, 64); n > 3_000_000 {
 		t.Errorf("1,000 members of 12 segments make %d bytes", n)
 	}
-	if short, long := size(8, 700, 3), size(8, 1400, 3); long > 5*short/4 || long > 1_500_000 {
-		t.Errorf("8 members of 700 segments make %d bytes, of 1,400 %d", short, long)
+	if short, long := size(8, 1400, 3), size(8, 2800, 3); long > 5*short/4 || long > 1_500_000 {
+		t.Errorf("8 members of 1,400 segments make %d bytes, of 2,800 %d", short, long)
 	}
 }
 

@@ -17,6 +17,7 @@ func agree(seed uint64) []Violation {
 	found = append(found, agreeWorkers(seed)...)
 	found = append(found, agreeRestarts(seed)...)
 	found = append(found, agreeHand(seed)...)
+	found = append(found, agreeOutage(seed)...)
 	return append(found, agreeGoals(seed)...)
 }
 
@@ -110,12 +111,14 @@ func agreeWorkers(seed uint64) []Violation {
 func agreeRestarts(seed uint64) []Violation {
 	p := calmPlan(seed, "restarts")
 	d := newDice(seed, "how it restarts")
-	p.model.fail, p.model.samples = one(d, 0, 0.2), true
+	fail := one(d, 0, 0.2)
+	p.model.samples = true
 	if d.yes(0.3) {
 		p.spec.Budget.Total = d.whole(1, p.spec.Budget.Steps*int64(p.members))
 	}
 	if d.yes(0.5) { // far away workers go on while there is no coordinator
 		p.spec.Policy.Barrier, p.spec.Silence, p.workers = &pbt.Barrier{}, 3*beatEvery, int(d.whole(1, 8))
+		p.model.fail = fail // without a barrier, what is retried when depends on the evidence that a restart interrupts
 	}
 	calm := newWorld(seed, p)
 	calm.run()
@@ -140,6 +143,33 @@ func agreeHand(seed uint64) []Violation {
 	steered := newWorld(seed+1, p)
 	steered.run()
 	return compareRuns("with pauses, kills and pins", alone, steered)
+}
+
+// agreeOutage compares a run without trouble with one in which what trainers need is
+// away once, at any time and for any length: for all, for one worker, or the store. It
+// changes no decision, and no member is lost by it.
+func agreeOutage(seed uint64) []Violation {
+	p := calmPlan(seed, "outage")
+	d := newDice(seed, "when it is away")
+	p.spec.Retries, p.model.samples = one(d, 0, 0, 1, 2), true
+	p.spec.OnFault = one(d, machine.FaultPause, machine.FaultRetry)
+	p.faults.local = true
+	if d.yes(0.7) {
+		p.spec.Policy.Barrier, p.workers = &pbt.Barrier{}, int(d.whole(1, 8))
+		if p.spec.OnFault == machine.FaultPause {
+			p.model.fail = one(d, 0, 0.2)
+		}
+	}
+	calm := newWorld(seed, p)
+	calm.run()
+	hit := newWorld(seed+1, p)
+	first := int64(0)
+	if p.workers == 1 && p.spec.Policy.Barrier == nil { // until something has finished, others go first
+		first = 3 * int64(segmentTime)
+	}
+	hit.after(first+d.whole(0, max(1, calm.now)), func() { hit.beginOutage(drawOutage(d, hit.now, len(hit.workers))) })
+	hit.run()
+	return compareRuns("with an outage", calm, hit)
 }
 
 // agreeGoals compares maximizing a score with minimizing its negative.

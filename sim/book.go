@@ -37,7 +37,10 @@ type book struct {
 	founder        int64 // the segment with the best score that a founder ever had; 0 before the first
 	changedExploit bool  // the exploit rule was changed
 	departing      []int // members that are founders no more, once all who decide together have decided
-	failing        int   // failures in a row that are the trainer's
+	failing        int   // failures in a row
+	doubts         int   // of these, those that may be the machine's
+	waiting        bool  // for an outage to end, or it is being tried whether it has
+	until          int64
 	diskFull       bool
 	counts         machine.Counts
 	outcomes       int64
@@ -103,6 +106,9 @@ type segment struct {
 	trained int64 // with an outcome: fewer or more than steps, as its trainer has counted
 	hypers  pbt.Hypers
 	attempt int
+	suspect int64             // the newest lease when it last failed without being charged; 0: it has not since
+	culprit int64             // the lease that failed then
+	vouched bool              // a person says that it is its own fault
 	outcome *machine.Finished // nil: not yet
 	record  pbt.Record        // that outcome as its member first stood with it
 	weights weights
@@ -119,7 +125,11 @@ type note struct {
 	silence watch
 	forward int64 // book.forward at the last beat
 	end     leaseEnd
-	spared  bool // its worker was told that it need not save
+	spared  bool  // its worker was told that it need not save
+	probe   bool  // nothing of it is kept
+	sound   bool  // its worker had finished another segment since this one failed: a failure is its own
+	proof   bool  // it has finished, and was saved: its worker works
+	outage  int64 // in which it failed; 0: none
 }
 
 type leaseEnd uint8
@@ -196,7 +206,7 @@ func (b *book) apply(at int64, body machine.Body) {
 	case *machine.RunStarted:
 		b.phase, b.openedAt = machine.PhaseRunning, at
 	case *machine.Opened:
-		b.opened(at)
+		b.opened(at, e.Charge)
 	case *machine.SpecChanged:
 		b.specChanged(at, e)
 	case *machine.Decided:
@@ -219,6 +229,16 @@ func (b *book) apply(at int64, body machine.Body) {
 		b.runEnded(e)
 	case *machine.Paused:
 		b.paused(at, e)
+	case *machine.Probing:
+		b.probing(at, e)
+	case *machine.Probed:
+		b.probed(e)
+	case *machine.Recovered:
+		b.w.tally.Recovered++
+		if !b.waiting {
+			b.w.violate(LawPause, "the run has recovered, and nothing was wrong")
+		}
+		b.failing, b.doubts, b.waiting, b.diskFull = 0, 0, false, false
 	case *machine.Closed:
 		if len(b.alive) > 0 {
 			b.w.violate(LawOrder, "the process leaves while leases %v are live", b.alive)
@@ -228,7 +248,7 @@ func (b *book) apply(at int64, body machine.Body) {
 	}
 }
 
-func (b *book) opened(at int64) {
+func (b *book) opened(at int64, charge bool) {
 	b.worked += b.last - b.openedAt - b.rested
 	if b.pausedBy != "" {
 		b.worked -= b.last - b.pausedAt
@@ -236,10 +256,16 @@ func (b *book) opened(at int64) {
 	b.pausedBy, b.rested = "", 0
 	b.openedAt, b.sitting, b.gathering = at, b.start(), b.start()
 	b.counts.Opens++
-	b.failing, b.diskFull, b.fresh = 0, false, true
+	b.failing, b.doubts, b.diskFull, b.fresh, b.waiting, b.until = 0, 0, false, true, false, 0
+	for i := range b.segments {
+		b.segments[i].vouched = b.segments[i].vouched || charge && b.segments[i].suspect != 0
+	}
 	for _, id := range slices.Clone(b.alive) {
 		p := &b.members[b.leases[id-1].member]
 		b.endLease(id, endVoid)
+		if b.leases[id-1].probe {
+			continue
+		}
 		b.wait(at, p)
 		p.lost++
 		b.counts.Lost++
@@ -317,7 +343,9 @@ func (b *book) live(lease int64) bool {
 func (b *book) endLease(id int64, how leaseEnd) {
 	n := &b.leases[id-1]
 	n.end = how
-	b.members[n.member].lease = 0
+	if !n.probe {
+		b.members[n.member].lease = 0
+	}
 	b.alive = slices.DeleteFunc(b.alive, func(x int64) bool { return x == id })
 }
 
@@ -336,8 +364,10 @@ func (b *book) leased(at int64, e *machine.Leased) {
 	}
 	b.checkTurn(e)
 	s := b.segment(e.Segment)
+	sound := s.suspect != 0 && b.mayTrain(p, e.Worker)
 	b.leases = append(b.leases, note{
-		member: e.Member, segment: e.Segment, worker: e.Worker, attempt: s.attempt, at: at, age: b.start(), silence: b.start(), forward: b.forward,
+		member: e.Member, segment: e.Segment, worker: e.Worker, attempt: s.attempt, sound: sound,
+		at: at, age: b.start(), silence: b.start(), forward: b.forward,
 	})
 	b.alive = append(b.alive, e.Lease)
 	p.state, p.lease = machine.StateRunning, e.Lease
@@ -351,62 +381,6 @@ func (b *book) reported(what string, member int, segment, lease int64) bool {
 		return false
 	}
 	return true
-}
-
-func (b *book) failed(at int64, e *machine.Failed) {
-	if !b.reported("failed", e.Member, e.Segment, e.Lease) {
-		return
-	}
-	p, s, n := &b.members[e.Member], b.segment(e.Segment), b.lease(e.Lease)
-	b.endLease(e.Lease, b.howFailed(at, e, n))
-	b.givenUp(e)
-	blamed := e.Fault != machine.FailLost && e.Fault != machine.FailDisk && e.Fault != machine.FailPreempted
-	b.checkRefusal(e)
-	p.spoilt = p.unsaved > 0
-	b.w.tally.Failures++
-	if blamed {
-		s.attempt++
-		p.failed++
-		if e.Fault != machine.FailDiverged {
-			b.failing++
-		}
-		b.counts.Failed++
-	} else {
-		p.lost++
-		b.counts.Lost++
-		b.diskFull = b.diskFull || e.Fault == machine.FailDisk
-	}
-	if final := blamed && s.attempt > b.spec.Retries; e.Attempt != s.attempt || e.Final != final {
-		b.w.violate(LawSums, "segment %d fails for the %d. time (final: %t), recorded are %d and %t", e.Segment, s.attempt, final, e.Attempt, e.Final)
-	}
-	if e.Final {
-		p.broken = true
-		b.promised -= s.steps
-		b.arrive(at, e.Member)
-		return
-	}
-	b.wait(at, p)
-}
-
-// howFailed tells a report from a lease whose time was up, which must not be sooner
-// than it was.
-func (b *book) howFailed(at int64, e *machine.Failed, n *note) leaseEnd {
-	age, silence := at-n.at, b.w.now-n.silence.from+b.forward-n.forward
-	switch {
-	case e.Fault == machine.FailTimeout:
-		if b.spec.Timeout == 0 || age < int64(b.spec.Timeout) {
-			b.w.violate(LawLeaseEnds, "lease %d has timed out after %s", e.Lease, time.Duration(age))
-		}
-		return endExpired
-	case strings.HasPrefix(e.Error, whyKilled), strings.HasPrefix(e.Error, whyRetired):
-		return endVoid
-	case strings.HasPrefix(e.Error, "worker "):
-		if b.spec.Silence == 0 || silence < int64(b.spec.Silence) {
-			b.w.violate(LawLeaseEnds, "lease %d counts as silent after %s", e.Lease, time.Duration(silence))
-		}
-		return endExpired
-	}
-	return endReported
 }
 
 func (b *book) refused(e *machine.Refused) {
@@ -432,11 +406,15 @@ func (b *book) ending(at int64, e *machine.Ending) {
 
 func (b *book) paused(at int64, e *machine.Paused) {
 	b.phase = machine.PhasePaused
+	if e.Until != 0 {
+		b.waits(at, e)
+		return
+	}
 	if e.By != "" {
 		b.held(at, e)
 		return
 	}
-	if strings.Contains(e.Reason, "in a row") && b.failing < b.spec.FailureLimit {
+	if strings.Contains(e.Reason, "in a row") && b.failing < b.spec.FailureLimit && b.doubts < doubtAfter {
 		b.w.violate(LawPause, "the run pauses (%s) after %d failures in a row", e.Reason, b.failing)
 	}
 	if needed := b.neededBytes(); strings.Contains(e.Reason, "keep.bytes") && needed <= b.spec.Keep.Bytes {
@@ -453,7 +431,7 @@ func (b *book) checkSettled() {
 	if b.phase != machine.PhaseRunning {
 		return
 	}
-	if b.failing >= b.spec.FailureLimit || b.diskFull {
+	if (b.failing >= b.spec.FailureLimit || b.diskFull) && !b.waiting {
 		b.w.violate(LawPause, "the run goes on after %d failures in a row, with the disk full: %t", b.failing, b.diskFull)
 	}
 	if needed := b.neededBytes(); b.spec.Keep.Bytes > 0 && needed > b.spec.Keep.Bytes {

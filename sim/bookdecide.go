@@ -279,6 +279,8 @@ func (b *book) finished(at int64, e *machine.Finished) {
 	b.checkWeights(e, s)
 	b.keepInMind(e, p, s)
 	b.endLease(e.Lease, endReported)
+	b.doubts = 0
+	b.lease(e.Lease).proof = e.Checkpoint.ID != ""
 	s.trained = b.w.model.trained(s.weights, s.steps)
 	if e.Done != b.w.model.ends(s.weights) {
 		b.w.violate(LawOutcomeKept, "segment %d is recorded with done: %t, as nobody has said", e.Segment, e.Done)

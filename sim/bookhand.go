@@ -69,7 +69,7 @@ func (b *book) steered(at int64, body machine.Body) {
 			b.pins = append(b.pins, in.Segment)
 		}
 	case *machine.Resumed:
-		b.resumed(at)
+		b.resumed(at, e)
 	}
 }
 
@@ -77,6 +77,9 @@ func (b *book) steered(at int64, body machine.Body) {
 func (b *book) wished(at int64, i int, w *pbt.Wish) {
 	p := &b.members[i]
 	p.wish = w
+	if p.state == machine.StateFailed {
+		b.arrive(at, i)
+	}
 	if p.state == machine.StateWaiting {
 		b.w.tally.Replaced++
 		b.promised -= b.segment(p.segment).steps
@@ -90,13 +93,20 @@ func (b *book) held(at int64, e *machine.Paused) {
 	b.pausedBy, b.pausedAt, b.pausing = e.By, at, b.start()
 }
 
-func (b *book) resumed(at int64) {
-	said[machine.Resume](b, "the run is resumed by hand")
-	b.w.tally.Resumed++
+func (b *book) resumed(at int64, e *machine.Resumed) {
+	if e.Probe {
+		if b.until == 0 || at < b.until {
+			b.w.violate(LawPause, "the run is tried again at %d, and was to wait until %d", at, b.until)
+		}
+	} else {
+		said[machine.Resume](b, "the run is resumed by hand")
+		b.w.tally.Resumed++
+		b.failing, b.doubts, b.diskFull, b.waiting = 0, 0, false, false // a person has looked
+	}
+	b.until = 0
 	b.phase, b.pausedBy = machine.PhaseRunning, ""
 	b.rested += at - b.pausedAt
 	b.sitting.hidden += int64(b.elapsed(b.pausing))
-	b.failing, b.diskFull = 0, false // somebody has looked
 	for i := range b.members {
 		if p := &b.members[i]; p.inMemory(b) {
 			p.waitsAt, p.waits = at, b.start()
@@ -360,7 +370,8 @@ func (b *book) expect(m *machine.Machine, in machine.Input) verdict {
 	case machine.Retire:
 		return only(b.trains(in.Member) && b.active() > 1)
 	case machine.Steer:
-		if !b.trains(in.Member) {
+		revives := b.goesOn() && in.Member >= 0 && in.Member < len(b.members) && b.members[in.Member].state == machine.StateFailed && in.Wish.Set.Len() == 0
+		if !b.trains(in.Member) && !revives {
 			return no
 		}
 		p := &b.members[in.Member]

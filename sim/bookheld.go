@@ -112,18 +112,24 @@ func (b *book) checkTurn(e *machine.Leased) {
 		switch {
 		case q.inMemory(b) && q.holder == e.Worker && said(q.record):
 			b.w.violate(LawHeld, "%s is leased member %d, and member %d waits with weights that only it has", e.Worker, e.Member, i)
-		case q.state == machine.StateWaiting && !q.inMemory(b):
+		case q.state == machine.StateWaiting && !q.inMemory(b) && b.segment(q.segment).suspect == 0:
 			queue++
 		}
 	}
+	if s.suspect != 0 && !b.mayTrain(p, e.Worker) && !b.lastResort(e.Member) {
+		b.w.violate(LawOutage, "segment %d is in doubt, and is leased to %s, which cannot confirm whose fault it is", e.Segment, e.Worker)
+	}
+	if b.doubts >= doubtAfter || b.waiting || s.suspect != 0 && !b.mayTrain(p, e.Worker) {
+		return // one at a time, whoever has failed least
+	}
 	for _, a := range b.asks { // everybody in the queue is served: each may go where its weights are
-		if a.Worker == e.Worker && a.Member == e.Member && a.Holds == s.parent && queue <= 1+a.Others {
+		if a.Worker == e.Worker && a.Member == e.Member && a.Holds == s.parent && queue <= 1+a.Others && s.suspect == 0 {
 			return
 		}
 	}
 	for i := range b.members {
 		q := &b.members[i]
-		if q.state == machine.StateWaiting && !q.inMemory(b) && pbt.CompareTurns(b.spec.Seed, i, q.spent, q.turn, e.Member, p.spent, p.turn) < 0 {
+		if q.state == machine.StateWaiting && !q.inMemory(b) && b.mayTrain(q, e.Worker) && pbt.CompareTurns(b.spec.Seed, i, q.spent, q.turn, e.Member, p.spent, p.turn) < 0 {
 			b.w.violate(LawFairTurns, "member %d (%d steps spent) is leased before member %d (%d)", e.Member, p.spent, i, q.spent)
 		}
 	}

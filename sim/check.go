@@ -159,6 +159,11 @@ func (b *book) needed(yield func(segment int64, who string)) {
 			yield(p.wish.Donor.Segment, "to be copied, as somebody wishes")
 		}
 	}
+	for _, id := range b.alive {
+		if n := b.lease(id); n.probe {
+			yield(n.segment, "being probed")
+		}
+	}
 	for _, id := range b.pins {
 		yield(id, "pinned")
 	}
@@ -274,6 +279,10 @@ func (b *book) checkDisk(m *machine.Machine) {
 // checkTask checks a task that has reached a worker: it is durable, and it is what
 // was decided.
 func (b *book) checkTask(t *machine.Task, worker string) {
+	if t.Probe {
+		b.checkProbe(t, worker)
+		return
+	}
 	n, s := b.lease(t.Lease), b.segment(t.Segment)
 	if n == nil || s == nil || n.member != t.Member || n.segment != t.Segment || n.worker != worker {
 		b.w.violate(LawOutcomeKept, "%s is told to train segment %d on lease %d, which is not recorded", worker, t.Segment, t.Lease)

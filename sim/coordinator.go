@@ -93,13 +93,14 @@ func (c *coordinator) begin(change *machine.Change) {
 	if c.dies() {
 		return
 	}
-	if a := c.handle(machine.Open{Host: "simulated", PID: 1, Version: "sim", Change: change}); a.Refused != nil {
+	if a := c.handle(machine.Open{Host: "simulated", PID: 1, Version: "sim", Change: change, Charge: c.w.charge}); a.Refused != nil {
 		c.w.violate(LawReplay, "the run cannot be opened: %v", a.Refused)
 		return
 	}
 	if c.dies() || !c.commit() || c.sweepOrphans() {
 		return
 	}
+	c.w.hit, c.w.charge = false, false
 	c.w.startWorkers()
 	if c.over() {
 		c.leave("the run is over")
@@ -264,7 +265,7 @@ func (c *coordinator) assign() []answer {
 		task := c.handle(in).Task
 		if task == nil { // but the next may have what another member needs
 			idle = append(idle, s)
-			if !c.w.plan.memory {
+			if !c.w.plan.memory && c.m.Waiting() == 0 {
 				idle = append(idle, c.parked[k+1:]...)
 				break
 			}

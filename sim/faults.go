@@ -23,6 +23,7 @@ const (
 	faultEvict  = "evict"  // trainers are told from outside to go away
 	faultSteer  = "steer"  // somebody steers the run while it goes on, with sense and without
 	faultBranch = "branch" // the run begins with a segment of another
+	faultOutage = "outage" // what trainers need is away for a while: for all of them, for one worker, or the store
 )
 
 // FaultNames lists the families of faults. "all" stands for every one, "none" for
@@ -30,7 +31,7 @@ const (
 func FaultNames() []string {
 	return []string{
 		faultCrash, faultStop, faultNet, faultDeath, faultSlow, faultTrain, faultScore, faultClock, faultDisk, faultChange,
-		faultMemory, faultSaving, faultEvict, faultSteer, faultBranch,
+		faultMemory, faultSaving, faultEvict, faultSteer, faultBranch, faultOutage,
 	}
 }
 
@@ -80,6 +81,7 @@ type faults struct {
 	ignore float64 // per answer about saving
 	evict  float64 // per segment
 	steer  float64 // per second
+	outage float64 // per second
 	gentle bool    // steering changes no decision: it pauses, gives segments up, and pins
 	local  bool    // workers are part of the coordinator's process: they die with it, and no network lies between
 }
@@ -87,12 +89,16 @@ type faults struct {
 // drawFaults says what goes wrong in this run. Of many families each run leaves
 // some out and draws the others' rates: a run in which everything always breaks
 // reaches few states.
-func drawFaults(d, more, hand dice, names []string) (faults, model) {
+func drawFaults(d, more, hand, away dice, names []string) (faults, model) {
 	var f faults
 	var m model
 	f.local = d.yes(0.3)
 	for _, name := range names {
-		if len(names) > 1 && d.yes(0.35) {
+		from := d
+		if name == faultOutage {
+			from = away
+		}
+		if len(names) > 1 && from.yes(0.35) {
 			continue
 		}
 		switch name {
@@ -130,6 +136,8 @@ func drawFaults(d, more, hand dice, names []string) (faults, model) {
 			f.evict = more.rate(0.01, 0.4)
 		case faultSteer:
 			f.steer = hand.rate(0.1, 4)
+		case faultOutage:
+			f.outage = away.rate(0.01, 0.5)
 		}
 	}
 	if f.local {
@@ -187,6 +195,11 @@ type Tally struct {
 	Ended      int64 `json:"ended"`     // members that ended by themselves
 	Impatient  int64 `json:"impatient"` // runs that ended for want of a new best score
 	Miscounts  int64 `json:"miscounts"` // outcomes with fewer or more steps than were asked for
+	Outages    int64 `json:"outages"`
+	Away       int64 `json:"away"`      // attempts that failed in an outage
+	Probes     int64 `json:"probes"`    // segments trained again to see whether the machine works
+	Confirmed  int64 `json:"confirmed"` // failures that were charged to a member
+	Recovered  int64 `json:"recovered"` // outages that a run waited for
 }
 
 func (t *Tally) add(o Tally) {
@@ -202,6 +215,6 @@ func (t *Tally) fields() []*int64 {
 		&t.NotFinite, &t.ClockJumps, &t.DiskFull, &t.Pauses, &t.Changes, &t.Copies, &t.Repairs, &t.Restarts, &t.Deleted, &t.Zombies,
 		&t.Unsaved, &t.InMemory, &t.Spared, &t.RolledBack, &t.Forgotten, &t.Ignored, &t.Evicted,
 		&t.Steered, &t.Added, &t.Retired, &t.Killed, &t.Pinned, &t.Held, &t.Resumed, &t.Reset, &t.Replaced, &t.Senseless,
-		&t.Branched, &t.Miscounts, &t.Ended, &t.Impatient,
+		&t.Branched, &t.Miscounts, &t.Ended, &t.Impatient, &t.Outages, &t.Away, &t.Probes, &t.Confirmed, &t.Recovered,
 	}
 }

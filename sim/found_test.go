@@ -157,7 +157,7 @@ func TestARunInWhichNothingWorksPauses(t *testing.T) {
 	s := foundSpec()
 	s.FailureLimit = 3
 	h := begun(t, s)
-	for range s.FailureLimit {
+	for range 2 { // on its only worker, in the same way
 		task := h.do(0, machine.Ask{Worker: "w"}).Task
 		h.do(0, machine.Fail{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Fault: machine.FailError, Error: "no torch"})
 	}

@@ -25,6 +25,7 @@ const (
 	LawSums           Law = "sums"         // steps, spent and counts add up
 	LawOrder          Law = "order"        // events come in an order that makes sense
 	LawHeld           Law = "held weights" // those in memory go only to who has them, and are saved before others build on them
+	LawOutage         Law = "outage"       // a failure is charged to a member only when it is confirmed; an outage changes no decision
 	LawSteered        Law = "steered"      // what a person wishes is what happens, once; what makes no sense changes nothing
 	LawPause          Law = "pause"        // a run stops to be mended when it must, and only then
 	LawEnds           Law = "ending"       // every run comes to one

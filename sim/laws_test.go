@@ -28,6 +28,7 @@ func TestEachLawIsCaught(t *testing.T) {
 		machine.LawBudget:         LawBudget,
 		machine.LawHeld:           LawHeld,
 		machine.LawSteered:        LawSteered,
+		machine.LawOutage:         LawOutage,
 	}
 	defer func() { machine.Broken = machine.LawNone }()
 	for _, law := range machine.Laws() {

@@ -32,6 +32,7 @@ func (w *world) attend(m *machine.Machine) {
 			spec.Keep.Bytes = 2*spec.Keep.Bytes + 100
 			w.wish(spec)
 		}
+		w.charge = w.plan.constant && !w.hit && w.now >= w.away.until
 		if w.pauses >= 3 { // mended at last
 			w.mend()
 		}

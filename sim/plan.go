@@ -39,13 +39,14 @@ func drawPlan(seed uint64, names []string, members, workers int) plan {
 		w = workers
 	}
 	p := plan{members: m, workers: w}
-	p.faults, p.model = drawFaults(newDice(seed, "faults"), newDice(seed, "more faults"), newDice(seed, "steering"), names)
+	p.faults, p.model = drawFaults(newDice(seed, "faults"), newDice(seed, "more faults"), newDice(seed, "steering"), newDice(seed, "outages"), names)
 	d := newDice(seed, "spec")
 	p.spec = drawSpec(d, m, p.faults.lossy())
 	p.model.seed = d.r.Uint64()
 	p.model.minimize = p.spec.Goal == pbt.Minimize
 	p.model.grain = one(d, 0, 0, 0.25)
 	p.model.samples = d.yes(0.4)
+	p.spec.OnFault = one(newDice(seed, "on fault"), "", machine.FaultPause, machine.FaultRetry)
 	saving := newDice(seed, "saving")
 	p.spec.SaveEvery = drawSaving(saving)
 	p.memory = p.spec.SaveEvery > 1 || saving.yes(0.5)

@@ -266,6 +266,10 @@ func describe(body machine.Body) string {
 		return fmt.Sprintf("%s with %s at step %d", about, e.Score, e.Step)
 	case *machine.Failed:
 		return fmt.Sprintf("%s: %s (%s), attempt %d, final: %t", about, e.Fault, e.Error, e.Attempt, e.Final)
+	case *machine.Probing:
+		return fmt.Sprintf("%s to %s, lease %d", about, e.Worker, e.Lease)
+	case *machine.Probed:
+		return strings.TrimSpace(fmt.Sprintf("%s: lease %d %s %s", about, e.Lease, e.Fault, e.Error))
 	case *machine.Refused:
 		return fmt.Sprintf("%s: %s", about, e.Why)
 	case *machine.RolledBack:

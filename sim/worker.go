@@ -191,11 +191,14 @@ func (wk *worker) load(j *job) {
 		return
 	}
 	t := j.task
-	if wk.recall(j) {
+	if wk.missing(j, false) || wk.recall(j) {
 		return
 	}
 	if t.Parent == 0 {
 		j.start = wk.w.model.fresh(first(t.WeightSeed))
+		return
+	}
+	if wk.missing(j, true) {
 		return
 	}
 	c, ok := wk.w.store.get(t.Load)
@@ -221,12 +224,15 @@ func (wk *worker) save(j *job) {
 		return
 	}
 	w, t := wk.w, j.task
+	if wk.missing(j, false) {
+		return
+	}
 	if kind, text := w.model.fault(t.Hypers, t.From, t.Seed); kind != "" {
 		wk.finish(j, failure(t, kind, text))
 		return
 	}
 	theta := w.model.step(j.start, t.Hypers, first(t.Seed))
-	if w.plan.memory {
+	if w.plan.memory && !t.Probe {
 		wk.has = memory{t.Segment, t.Member, t.Save, theta}
 		wk.askWhetherToSave(j, theta)
 		return
@@ -237,6 +243,9 @@ func (wk *worker) save(j *job) {
 // publish saves what a segment has come to, and reports.
 func (wk *worker) publish(j *job, theta weights) {
 	w, t := wk.w, j.task
+	if wk.missing(j, true) {
+		return
+	}
 	if w.d.yes(w.plan.faults.full) {
 		w.store.full = true
 	}

@@ -32,6 +32,10 @@ type world struct {
 	book    *book
 	pilot   *pilot
 	pauses  int
+	away    away // what trainers need and do not have
+	spell   dice // when that is
+	charge  bool // the person beside the run says that members are to blame
+	hit     bool // somebody needed it since the run was opened
 	changes int
 	over    bool
 
@@ -43,7 +47,7 @@ type world struct {
 const epoch = int64(1_700_000_000) * int64(time.Second)
 
 func newWorld(seed uint64, p plan) *world {
-	w := &world{plan: p, d: newDice(seed, "world"), lore: newDice(seed, "memory"), store: newStore(), specs: []machine.Spec{p.spec}}
+	w := &world{plan: p, d: newDice(seed, "world"), lore: newDice(seed, "memory"), spell: newDice(seed, "spells"), store: newStore(), specs: []machine.Spec{p.spec}}
 	w.model = &w.plan.model
 	w.book, w.pilot = newBook(w), newPilot(w, seed)
 	return w
@@ -124,6 +128,9 @@ func (w *world) pass() {
 	if w.d.yes(f.jump * perSecond) {
 		w.jump()
 	}
+	if w.spell.yes(f.outage * perSecond) {
+		w.beginOutage(drawOutage(w.spell, w.now, len(w.workers)))
+	}
 	if w.coord != nil && w.d.yes(f.stray*perSecond) {
 		w.stray()
 	}
@@ -137,6 +144,7 @@ func (w *world) calm() {
 	local := w.plan.faults.local
 	w.plan.faults = faults{local: local, change: w.plan.faults.change}
 	w.store.full = false
+	w.away.until = 0
 	w.mend()
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/awake"
 	"github.com/seed-7a1a2db0/pbt/protocol"
 )
 
@@ -113,7 +114,7 @@ func (s *clientSlot) try(ctx context.Context, job *Job) (res Result, again bool,
 	default: // nobody knows what it holds, or does
 		s.live.kill()
 	}
-	again = veteran && t.ended && !t.loaded && (failed || s.live.process.Err() == nil)
+	again = veteran && !t.loaded && (t.ended && (failed || s.live.process.Err() == nil) || t.hungUp && failed)
 	if s.live = nil; again {
 		s.note("the trainer was about to end: another one gets the segment")
 	} else {
@@ -234,8 +235,9 @@ type turn struct {
 	told   bool // that the run is to stop
 	loaded bool // it has said so
 	ended  bool // the program, by itself
+	hungUp bool // the program has, by itself
 	alive  bool // the program may go on living though the segment failed
-	timer  *time.Timer
+	timer  *awake.Timer
 	limit  string // what the timer is for
 }
 
@@ -248,6 +250,7 @@ func (t *turn) close() {
 
 // gone says what a connection that has ended means.
 func (t *turn) gone(err error) error {
+	t.hungUp = isEnd(err) && t.ctx.Err() == nil
 	err = t.session.gone(t.ctx, t.slot.grace(), "in the middle of a segment", err)
 	select {
 	case <-t.process.Done():
@@ -392,7 +395,7 @@ func (t *turn) within(d time.Duration, name, what string) {
 		t.timer = nil
 	}
 	if d > 0 {
-		t.timer = time.NewTimer(d)
+		t.timer = awake.NewTimer(d)
 		t.limit = fmt.Sprintf("it took longer than trainer.%s, which is %s %s", name, d, what)
 	}
 }
@@ -406,7 +409,7 @@ func await[M protocol.Message](t *turn) (M, error) {
 	silence := t.listenFor(t.slot.Silence)
 	defer silence.stop()
 	for {
-		var due <-chan time.Time
+		var due <-chan struct{}
 		if t.timer != nil {
 			due = t.timer.C
 		}

@@ -286,12 +286,13 @@ func TestClient_ASegmentForATrainerThatIsLeavingGoesToAnother(t *testing.T) {
 	for name, script := range map[string]string{
 		"after its last":  "greet; train; want segment; exit 0 | greet; serve",
 		"after a failure": "greet; train; want segment; " + failing + "want segment; exit 1 | greet; serve",
+		"slowly":          "greet; train; want segment; " + failing + "want segment; close; hang | greet; serve",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := play(t, script)
+			s := play(t, script, func(c *trainer.Client) { c.Grace = 500 * time.Millisecond })
 			s.good(0)
-			if name == "after a failure" {
+			if name != "after its last" {
 				s.bad("assert")
 			}
 			s.good(1)

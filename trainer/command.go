@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/seed-7a1a2db0/pbt/internal/awake"
 	"github.com/seed-7a1a2db0/pbt/protocol"
 	"github.com/seed-7a1a2db0/pbt/trainer/process"
 )
@@ -81,7 +82,7 @@ func (s *commandSlot) Train(ctx context.Context, job Job) (Result, error) {
 	}
 	if s.StepTimeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, s.StepTimeout,
+		ctx, cancel = awake.WithTimeoutCause(ctx, s.StepTimeout,
 			fmt.Errorf("%w: the program ran longer than trainer.step_timeout, which is %s", ErrTimeout, s.StepTimeout))
 		defer cancel()
 	}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed-7a1a2db0/pbt/internal/awake"
 	"github.com/seed-7a1a2db0/pbt/protocol"
 	"github.com/seed-7a1a2db0/pbt/trainer/process"
 )
@@ -61,7 +62,7 @@ var (
 func (s *clientSlot) begin(ctx context.Context, extra []string) (*session, error) {
 	if s.StartTimeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, s.StartTimeout,
+		ctx, cancel = awake.WithTimeoutCause(ctx, s.StartTimeout,
 			fmt.Errorf("%w: it did not say hello within trainer.start_timeout, which is %s", ErrTimeout, s.StartTimeout))
 		defer cancel()
 	}
@@ -114,11 +115,11 @@ func listen(runDir string) (*net.UnixListener, string, error) {
 		dir, err = os.MkdirTemp("/tmp", socketDir(runDir))
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("make a directory for the trainer's socket (TMPDIR says where): %w", err)
+		return nil, "", fmt.Errorf("%w: make a directory for the trainer's socket (TMPDIR says where): %w", ErrMachine, err)
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, socketName), Net: "unix"})
 	if err != nil {
-		return nil, "", errors.Join(fmt.Errorf("make the trainer's socket: %w", err), os.RemoveAll(dir))
+		return nil, "", errors.Join(fmt.Errorf("%w: make the trainer's socket: %w", ErrMachine, err), os.RemoveAll(dir))
 	}
 	l.SetUnlinkOnClose(true)
 	return l, dir, nil

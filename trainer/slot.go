@@ -84,6 +84,8 @@ var (
 	ErrPreempted = errors.New("the trainer was told to stop, and gave the segment up")
 	// ErrStart says that a program could not be started, or ended before it was ready.
 	ErrStart = errors.New("the trainer did not start")
+	// ErrMachine says that pbt itself failed: it could not make a socket, or run anything.
+	ErrMachine = errors.New("pbt could not run the trainer")
 	// ErrLost says that what the job was to go on from, or the trainer itself, was
 	// gone before the job began.
 	ErrLost = errors.New("the trainer no longer holds the weights to go on from")

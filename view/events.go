@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/journal"
@@ -130,8 +131,13 @@ func (e *Event) saySteering(body machine.Body) {
 		}
 		e.Data = map[string]any{"off": b.Off, "by": b.By}
 	case *machine.Resumed:
-		e.Say = byHand("the run goes on", b.By)
-		e.Data = map[string]any{"by": b.By}
+		e.Say = byHand("the run continues", b.By)
+		if b.Probe {
+			e.Say = "the run tries one segment, to see whether the fault is gone"
+		}
+		e.Data = map[string]any{"by": b.By, "probe": b.Probe}
+	default:
+		e.sayFault(body)
 	}
 }
 
@@ -139,6 +145,8 @@ func wishInWords(b *machine.Steered) string {
 	switch b.Verb {
 	case machine.VerbCopy:
 		return fmt.Sprintf("to go on from segment %d of member %d", b.Donor.Segment, b.Donor.Member)
+	case machine.VerbRetry:
+		return "to try again after it has failed"
 	case machine.VerbRestart:
 		return "to begin again with fresh weights"
 	case machine.VerbFresh:
@@ -152,6 +160,26 @@ func byHand(what, by string) string {
 		return what + " (by hand)"
 	}
 	return what + " (by " + by + ")"
+}
+
+// sayFault tells what the run does about a fault of the machine.
+func (e *Event) sayFault(body machine.Body) {
+	switch b := body.(type) {
+	case *machine.Probing:
+		e.Level = LevelQuiet
+		e.Say = fmt.Sprintf("probe: segment %d of member %d, which has finished, is trained again on %s to see whether the machine works", b.Segment, b.Member, b.Worker)
+		e.Data = map[string]any{"lease": b.Lease, "worker": b.Worker}
+	case *machine.Probed:
+		e.Say = "the probe finished: the machine works"
+		if b.Fault != "" {
+			e.Level = LevelWarn
+			e.Say = fmt.Sprintf("the probe ended: %s: %s", b.Fault, machine.Cause(b.Error))
+		}
+		e.Data = map[string]any{"lease": b.Lease, "kind": b.Fault, "error": b.Error}
+	case *machine.Recovered:
+		e.Say = fmt.Sprintf("the fault is gone, %s after it was noticed", time.UnixMilli(e.At).Sub(time.Unix(0, b.Since)).Round(time.Second))
+		e.Data = map[string]any{"since": b.Since, "waits": b.Waits}
+	}
 }
 
 func (e *Event) sayDone(b *machine.MemberDone) {
@@ -171,10 +199,13 @@ func (e *Event) sayDone(b *machine.MemberDone) {
 
 func (e *Event) sayPaused(b *machine.Paused) {
 	e.Say, e.Level = "the run paused: "+b.Reason, LevelError
-	if b.By != "" {
+	switch {
+	case b.Until != 0:
+		e.Say = fmt.Sprintf("the run waits %s before it tries again: %s", time.Unix(0, b.Until).Sub(time.UnixMilli(e.At)).Round(time.Second), b.Reason)
+	case b.By != "":
 		e.Say, e.Level = byHand("the run is paused: "+b.Reason, b.By), LevelInfo
 	}
-	e.Data = map[string]any{"reason": b.Reason, "by": b.By}
+	e.Data = map[string]any{"reason": b.Reason, "by": b.By, "until": b.Until}
 }
 
 func (e *Event) sayDecided(b *machine.Decided) {
@@ -204,14 +235,13 @@ func (e *Event) sayFinished(b *machine.Finished) {
 }
 
 func (e *Event) sayFailed(b *machine.Failed) {
-	first, _, _ := strings.Cut(b.Error, "\n")
 	e.Level = LevelWarn
-	e.Say = fmt.Sprintf("member %d, segment %d: %s: %s", b.Member, b.Segment, b.Fault, first)
+	e.Say = fmt.Sprintf("member %d, segment %d: %s: %s", b.Member, b.Segment, b.Fault, machine.Cause(b.Error))
 	if b.Final {
 		e.Level = LevelError
 		e.Say += "; no retry is left, the member is repaired"
 	}
-	e.Data = map[string]any{"kind": b.Fault, "error": b.Error, "attempt": b.Attempt, "final": b.Final, "lease": b.Lease}
+	e.Data = map[string]any{"kind": b.Fault, "error": b.Error, "attempt": b.Attempt, "final": b.Final, "lease": b.Lease, "blame": b.Blame}
 }
 
 // Kinds are the kinds of event that there are.
@@ -224,6 +254,7 @@ var allKinds = []machine.Kind{
 	machine.KindRunStarted, machine.KindOpened, machine.KindSpecChanged, machine.KindDecided, machine.KindLeased, machine.KindFinished,
 	machine.KindFailed, machine.KindRefused, machine.KindRolledBack, machine.KindMemberDone, machine.KindEnding, machine.KindRunEnded,
 	machine.KindPaused, machine.KindClosed, machine.KindSteered, machine.KindMemberAdded, machine.KindPinned, machine.KindResumed,
+	machine.KindProbing, machine.KindProbed, machine.KindRecovered,
 }
 
 func codeOf(kind machine.Kind) kindCode {

@@ -142,9 +142,9 @@ func TestLinesOfARunThatGoesOn(t *testing.T) {
 	show(true, "digits: 6 members, 2 at a time, in DIR\n  0%  0 segments, 0 copies\n", false)
 	s.train(5)
 	show(true, "", false)
-	s.fail(1, "it broke\x1b[2J\non the second line")
-	show(true, "  member 1, segment 2: error: it broke", false)
-	if !strings.Contains(out.String(), "it broke�[2J") {
+	s.fail(1, "it broke\non the \x1b[2Jsecond line")
+	show(true, "  member 1, segment 2: error: on the ", false)
+	if !strings.Contains(out.String(), "on the �[2Jsecond line") {
 		t.Errorf("%q", out.String())
 	}
 	now = now.Add(lineEvery)

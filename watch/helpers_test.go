@@ -86,6 +86,11 @@ func (s *script) do(in machine.Input) machine.Answer {
 	if answer.Refused != nil {
 		s.t.Fatal(answer.Refused)
 	}
+	s.write(list)
+	return answer
+}
+
+func (s *script) write(list []machine.Event) {
 	for _, e := range list {
 		s.seq++
 		body, err := machine.Encode(nil, e.Body)
@@ -93,7 +98,6 @@ func (s *script) do(in machine.Input) machine.Answer {
 		segment, member := e.Body.Subject()
 		s.rows = append(s.rows, journal.Row{Seq: s.seq, At: e.At, Kind: string(e.Body.Kind()), Segment: segment, Member: int64(member), Body: body})
 	}
-	return answer
 }
 
 // flush appends what has happened to the journal.
@@ -133,10 +137,18 @@ func (s *script) report(task *machine.Task, score float64) {
 	})
 }
 
-// fail ends a worker's attempt with a fault.
+// fail ends a worker's attempt with a fault that is confirmed.
 func (s *script) fail(w int, text string) {
 	task := s.work[w]
-	s.do(machine.Fail{Lease: task.Lease, Segment: task.Segment, Member: task.Member, Fault: machine.FailError, Error: text})
+	s.now += 137e6
+	e := machine.Event{At: s.now, Body: &machine.Failed{
+		Segment: task.Segment, Member: task.Member, Lease: task.Lease, Fault: machine.FailError, Error: text,
+		Attempt: 1, Final: s.m.Spec().Retries == 0, Blame: machine.BlameMember,
+	}}
+	must(s.t, s.m.Apply(e))
+	s.write([]machine.Event{e})
+	s.now -= 137e6
+	s.do(machine.Tick{})
 	s.work[w] = nil
 }
 

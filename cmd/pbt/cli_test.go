@@ -30,7 +30,7 @@ func TestEveryCommandShowsAnExample(t *testing.T) {
 	if ok(t, "") != top {
 		t.Error("pbt alone does not show the help")
 	}
-	for _, want := range []string{"Exit codes: 0 done, 1 failed, 2 bad use or bad experiment file, 130 interrupted", "pbt init && pbt run", "completion"} {
+	for _, want := range []string{"Exit codes: 0 done, 1 failed, 2 bad use or bad experiment file, 3 the run has ended and\nmembers of it failed, 130 interrupted", "pbt init && pbt run", "completion"} {
 		if !strings.Contains(top, want) {
 			t.Errorf("%q is not in:\n%s", want, top)
 		}
@@ -122,15 +122,18 @@ func TestOneOfAThing(t *testing.T) {
 func TestARunInWhichMembersFailForGood(t *testing.T) {
 	dir := homeOf(t, "exit 3\n")
 	for _, c := range []struct{ script, says string }{
-		{"exit 3\n", "no member can go on: 4 failed for good"},
 		{`[ "$3" = 2 ] && exit 3; ` + plainScript, "every member has spent its budget, but for 1 that failed for good"},
 	} {
 		save(t, dir, "train.sh", c.script)
 		r := cli(t, dir, "run", "q.yaml", "--dir", "d", "--set", "repair=none", "--set", "retries=0", "--set", "failures_in_a_row=99", "--set", "trainer.slots=1")
 		says(t, ok(t, dir, "status", "d"), "finished: "+c.says+"\n")
-		if r.code == exitFailed {
-			says(t, r.err, "no segment finished with a score: "+c.says+"; see pbt status d")
+		if r.code != exitMembers {
+			t.Error(r)
 		}
+		says(t, r.err, "1 member failed, with no retry left: 1. The last cause: exit status 3 (it printed nothing)\nTo train what is left of its budget: pbt resume d --retry-failed")
+		save(t, dir, "train.sh", plainScript)
+		ok(t, dir, "resume", "d", "--retry-failed", "--quiet")
+		says(t, ok(t, dir, "status", "d"), "finished: every member has spent its budget\n")
 		ok(t, dir, "verify", "d")
 		if err := os.RemoveAll(filepath.Join(dir, "d")); err != nil {
 			t.Fatal(err)
@@ -368,14 +371,14 @@ func TestAProgramAsTrainer(t *testing.T) {
 func TestATrainerThatCannotWorkPausesTheRun(t *testing.T) {
 	dir := homeOf(t, "echo Traceback; printf 'boom \\033[31m\\n' >&2; exit 3\n")
 	r := cli(t, dir, "run", "q.yaml", "--dir", "d", "--set", "failures_in_a_row=4")
-	if r.code != exitFailed || !strings.Contains(r.err, "the run has paused") || !strings.Contains(r.err, "go on with: pbt resume d") || !strings.Contains(r.err, "boom") {
+	if r.code != exitFailed || !strings.Contains(r.err, "the run has paused") || !strings.Contains(r.err, "Continue with: pbt resume d") || !strings.Contains(r.err, "boom") {
 		t.Error(r)
 	}
 	s := asJSON(t, dir, "status", "d")
-	if s["state"] != "paused" || s["segments"].(map[string]any)["failed"].(float64) < 4 {
+	if s["state"] != "paused" || s["segments"].(map[string]any)["failed"].(float64) < 2 {
 		t.Error(s)
 	}
-	if text := ok(t, dir, "status", "d"); !strings.Contains(text, "exit status 3") || !strings.HasPrefix(text, "paused: ") {
+	if text := ok(t, dir, "status", "d"); !strings.Contains(text, "the last one: Traceback") || !strings.HasPrefix(text, "paused: ") {
 		t.Error(text)
 	}
 	save(t, dir, "train.sh", plainScript)

@@ -81,7 +81,7 @@ func TestFault_DiskFull(t *testing.T) {
 }
 
 // A trainer that takes more memory than its slot has is ended before the machine
-// suffers. Its member is repaired, and the run goes on.
+// suffers. Its segment is tried again, and the run continues.
 func TestFault_Memory(t *testing.T) {
 	t.Parallel()
 	s := stageFault(t, fault{
@@ -92,13 +92,6 @@ func TestFault_Memory(t *testing.T) {
 		t.Fatal(r)
 	}
 	s.blames()
-	repaired := false
-	for _, line := range lines(ok(t, s.dir, "events", "d")) {
-		repaired = repaired || strings.Contains(line, `"repair`) && decode[event](t, line).Kind == "decided"
-	}
-	if !repaired {
-		t.Error("the member was not repaired")
-	}
 	s.examine()
 }
 

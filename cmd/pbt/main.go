@@ -24,11 +24,15 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitMembers     = 3
 	exitInterrupted = 130
 )
 
 // usageError is a mistake in the command line.
 type usageError struct{ error }
+
+// membersFailed is a run that has ended without some of its members.
+type membersFailed struct{ error }
 
 // errInterrupted ends a command that the user has stopped.
 var errInterrupted = errors.New("interrupted")
@@ -74,7 +78,10 @@ var drains = map[string]bool{"run": true, "resume": true, "replay": true, "branc
 func exitCode(err error) int {
 	var usage usageError
 	var badFile *config.Error
+	var members membersFailed
 	switch {
+	case errors.As(err, &members):
+		return exitMembers
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted
 	case errors.As(err, &usage), errors.As(err, &badFile):
@@ -135,7 +142,8 @@ better one's weights and hyperparameters (exploit) and varies the hyperparameter
 Start with:   pbt init && pbt run experiment.yaml
 FILE is an experiment file, DIR the directory that pbt run made for a run, such as runs/digits-1.
 
-Exit codes: 0 done, 1 failed, 2 bad use or bad experiment file, 130 interrupted.`,
+Exit codes: 0 done, 1 failed, 2 bad use or bad experiment file, 3 the run has ended and
+members of it failed, 130 interrupted.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(flagError)

@@ -32,7 +32,8 @@ type progress struct {
 	drawn    bool // the changing line is on the screen
 	next     time.Time
 	began    time.Time
-	spent    int64 // steps when this sitting began
+	spent    int64  // steps when this sitting began
+	cause    string // of the failure that was told last, while nothing has finished since
 }
 
 func newProgress(w io.Writer, exp *config.Experiment, quiet, verbose bool) *progress {
@@ -139,7 +140,7 @@ func (p *progress) tell(b machine.Body) string {
 			return fmt.Sprintf("  member %d: segment %d is given up, and will be trained again: %s", e.Member, e.Segment, firstLine(e.Error))
 		}
 		if e.Fault != machine.FailLost {
-			return fmt.Sprintf("  member %d, segment %d, attempt %d failed (%s): %s", e.Member, e.Segment, e.Attempt, e.Fault, e.Error)
+			return p.tellFailed(e)
 		}
 	case *machine.Refused: // after a timeout, the usual end of what was called off
 		if p.verbose {
@@ -148,9 +149,32 @@ func (p *progress) tell(b machine.Body) string {
 	case *machine.Ending:
 		return "  ending: " + e.Reason
 	case *machine.Paused:
-		return "  paused: " + e.Reason
+		if e.Until != 0 {
+			return "  waiting before the next attempt: " + e.Reason
+		}
+		if e.By != "" { // else the command ends, and says why
+			return "  paused: " + e.Reason
+		}
+	case *machine.Recovered:
+		return fmt.Sprintf("  the fault is gone, after %s", plural.Of(int64(e.Waits), "wait"))
+	case *machine.Finished:
+		p.cause = ""
 	}
 	return ""
+}
+
+// tellFailed tells a failure with its output. One whose cause is that of the failure
+// before, with nothing finished between, is the same news.
+func (p *progress) tellFailed(e *machine.Failed) string {
+	cause := machine.Cause(e.Error)
+	if e.Blame != machine.BlameMember && cause == p.cause && !p.verbose {
+		return ""
+	}
+	p.cause = cause
+	if e.Blame == machine.BlameMember {
+		return fmt.Sprintf("  member %d, segment %d, attempt %d failed (%s): %s", e.Member, e.Segment, e.Attempt, e.Fault, e.Error)
+	}
+	return fmt.Sprintf("  member %d, segment %d failed (%s): %s", e.Member, e.Segment, e.Fault, e.Error)
 }
 
 // state is the run on one line.

@@ -40,6 +40,8 @@ type runFlags struct {
 	asJSON  bool
 	quiet   bool
 	verbose bool
+	charge  bool // failures that are not confirmed
+	revive  bool // members that have failed
 
 	acceptAltered bool // of resume
 	web           runWebFlags
@@ -295,7 +297,7 @@ func (f *runFlags) train(cmd *cobra.Command, e *engine.Engine, show *progress) e
 	m := e.Machine()
 	if phase == machine.PhasePaused && m.PausedBy() == "" {
 		_, reason := m.Phase()
-		return fmt.Errorf("the run has paused: %s\ngo on with: pbt resume %s", clean(reason), safe.Path(f.dir))
+		return fmt.Errorf("the run has paused: %s\nNo member is charged with it. Continue with: pbt resume %s", clean(reason), safe.Path(f.dir))
 	}
 	if phase != machine.PhaseEnded {
 		fmt.Fprintf(cmd.ErrOrStderr(), "interrupted; nothing recorded is lost. Go on with: pbt resume %s\n", safe.Path(f.dir))
@@ -330,7 +332,7 @@ func (f *runFlags) finish(cmd *cobra.Command, m *machine.Machine) error {
 	}
 	best.Path = store.Path(best.Checkpoint)
 	if f.asJSON {
-		return printJSON(cmd, best)
+		return errors.Join(printJSON(cmd, best), f.failedMembers(m))
 	}
 	stages, err := readSchedule(f.dir, o.Segment)
 	if err != nil {
@@ -349,7 +351,7 @@ func (f *runFlags) finish(cmd *cobra.Command, m *machine.Machine) error {
 	}
 	fmt.Fprint(w, "\nits schedule\n")
 	chart(w, stages)
-	return suggest(w, f.dir, best.Segment)
+	return errors.Join(suggest(w, f.dir, best.Segment), f.failedMembers(m))
 }
 
 // suggest names the commands to look at next.
@@ -393,6 +395,8 @@ journal records that, and pbt verify reports the run as altered from then on.`,
 	f.add(c)
 	c.Flags().BoolVar(&f.acceptAltered, "accept-altered", false, "train on though the journal or checkpoints were altered")
 	c.Flags().StringVar(&f.from, "from", "", "apply what may change of an experiment `file`")
+	c.Flags().BoolVar(&f.revive, "retry-failed", false, "train members on that have failed, with what is left of their budget")
+	c.Flags().BoolVar(&f.charge, "charge-failures", false, "charge failures that could not be confirmed to their members, if they happen again")
 	return c
 }
 
@@ -440,6 +444,7 @@ func (f *runFlags) resume(cmd *cobra.Command) error {
 		}
 	}
 	c.AcceptAltered = f.acceptAltered
+	c.Charge, c.Revive = f.charge, f.revive
 	e, err := engine.Open(c)
 	if err != nil {
 		return err

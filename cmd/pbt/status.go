@@ -128,7 +128,7 @@ func (s *statusReport) print(w io.Writer) error {
 	}
 	for _, m := range s.Members {
 		if m.Failures > 0 {
-			fmt.Fprintf(w, "\nmember %d: %s; the last one: %s\n", m.ID, plural.Of(m.Failures, "failed attempt"), clean(firstLine(m.LastFailure)))
+			fmt.Fprintf(w, "\nmember %d: %s; the last one: %s\n", m.ID, plural.Of(m.Failures, "failed attempt"), clean(machine.Cause(m.LastFailure)))
 		}
 	}
 	return nil
