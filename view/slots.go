@@ -1,6 +1,11 @@
 package view
 
-import "sort"
+import (
+	"slices"
+	"sort"
+
+	"github.com/seed-7a1a2db0/pbt/machine"
+)
 
 // Slots are what each slot was at, and when.
 type Slots struct {
@@ -13,8 +18,9 @@ type Slots struct {
 
 // SlotView is one of them.
 type SlotView struct {
-	Name  string     `json:"name"`
-	Spans []SpanView `json:"spans"`
+	Name       string     `json:"name"`
+	WaitsUntil int64      `json:"waits_until,omitempty"` // it gets no segment before, because all failed on it; Unix milliseconds
+	Spans      []SpanView `json:"spans"`
 }
 
 // SpanView is a segment on it, or several that are too short to be told apart.
@@ -53,8 +59,12 @@ func (r *Run) Slots(from, to int64, points int) Slots {
 	points = min(points, max(minPoints, maxSpans/max(1, len(r.slots))))
 	narrow := max(1, (v.To-v.From)/int64(points)) * 1e6
 	busy := int64(0)
+	benched := r.m.Benched(r.now())
 	for i := range r.slots {
 		view, worked := r.slotView(&r.slots[i], v.From*1e6, (v.To+1)*1e6-1, narrow)
+		if k := slices.IndexFunc(benched, func(b machine.Bench) bool { return b.Worker == view.Name }); k >= 0 && r.atWork() {
+			view.WaitsUntil = millis(benched[k].Until)
+		}
 		busy += worked
 		v.Slots = append(v.Slots, view)
 	}

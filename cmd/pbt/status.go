@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,8 +29,9 @@ type statusReport struct {
 	WorkedS      float64              `json:"worked_s"`
 	Bytes        int64                `json:"checkpoint_bytes"`
 	Best         *bestRecord          `json:"best"`
-	RandomSearch machine.Inside       `json:"random_search"`    // inside the run: its members that have never copied
-	Origin       *machine.Origin      `json:"origin,omitempty"` // of a branch
+	BackOff      []machine.Bench      `json:"backing_off,omitempty"` // slots that wait before their next segment
+	RandomSearch machine.Inside       `json:"random_search"`         // inside the run: its members that have never copied
+	Origin       *machine.Origin      `json:"origin,omitempty"`      // of a branch
 }
 
 type segmentCounts struct {
@@ -75,7 +77,7 @@ func makeStatus(m *machine.Machine, owner journal.Owner, alive bool) statusRepor
 		Members:  make([]machine.MemberView, m.Members()), Origin: m.Origin(),
 	}
 	if alive {
-		s.Owner = &owner
+		s.Owner, s.BackOff = &owner, m.Benched(time.Now().UnixNano())
 	} else if phase == machine.PhaseRunning || phase == machine.PhaseEnding {
 		s.State = "stopped" // nobody runs it: what the journal calls leased is not
 		s.Segments.Waiting += s.Segments.Running
@@ -125,6 +127,9 @@ func (s *statusReport) print(w io.Writer) error {
 	}
 	if s.RandomSearch.Says != "" {
 		fmt.Fprintf(w, "\n%s\n", s.RandomSearch.Says)
+	}
+	for _, b := range s.BackOff {
+		fmt.Fprintf(w, "\n%s waits until %s: %s in a row\n", clean(b.Worker), time.Unix(0, b.Until).Format(time.TimeOnly), plural.Of(int64(b.Failures), "failed attempt"))
 	}
 	for _, m := range s.Members {
 		if m.Failures > 0 {

@@ -250,7 +250,7 @@ export interface Slots {
   from: number
   to: number
   use: number
-  slots: { name: string; spans: Span[] }[]
+  slots: { name: string; waits_until?: number; spans: Span[] }[]
 }
 
 export interface Health {

@@ -25,6 +25,13 @@ import { Chart, type ChartHandle, type Figure } from "../ui/Chart"
 const WINDOWS = { all: 0, hour: 3600, ten: 600, two: 120 } as const
 type Window = keyof typeof WINDOWS
 
+// Slots that get no segment for a while, because everything failed on them.
+const backingOff = (d: Slots) =>
+  d.slots
+    .filter(s => s.waits_until)
+    .map(s => ` ${visible(s.name)} waits until ${formatClock(s.waits_until ?? 0)} because segments fail on it.`)
+    .join("")
+
 export function HealthView() {
   const id = runId.value
   const { data, error, loading } = useResource(`${id}/health`, s => api.health(id, s), true, 1000)
@@ -130,7 +137,11 @@ function SlotsCard() {
   return (
     <Card
       title="Slots over time"
-      sub={data ? `${percent(data.use)} of this time a slot was training. Gaps are waiting.` : "What each slot trained."}
+      sub={
+        data
+          ? `${percent(data.use)} of this time a slot was training. Gaps are waiting.${backingOff(data)}`
+          : "What each slot trained."
+      }
       tools={
         <>
           <Segmented<Window>
