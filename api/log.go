@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/sys/unix"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 // Log is what a trainer printed during a segment: its newest lines.
@@ -45,11 +44,7 @@ func (q *request) log() (any, error) {
 	if !slotName.MatchString(slot) {
 		return l, nil
 	}
-	dir, err := os.OpenRoot(q.source.Dir)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
+	dir := disk.In(q.source.Dir)
 	path := filepath.Join(logDir, slot+".log")
 	older, errOlder := tailOf(dir, path+".1")
 	newer, err := tailOf(dir, path)
@@ -61,10 +56,10 @@ func (q *request) log() (any, error) {
 }
 
 // tailOf is the end of a file that may not be there. A run may come from elsewhere: a
-// link that leads out of its directory is an error, and what is no file is not waited for.
-func tailOf(dir *os.Root, path string) ([]byte, error) {
-	f, err := dir.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+// link is an error, and what is no file counts as absent.
+func tailOf(dir disk.Dir, path string) ([]byte, error) {
+	f, err := dir.Open(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrKind) {
 		return nil, nil
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
 	"github.com/seed-7a1a2db0/pbt/internal/awake"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/hardware"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
@@ -192,10 +193,10 @@ func prepare(c Config) (*Engine, error) {
 
 // sweepDrafts removes what a process left that was killed while it made the journal.
 func (e *Engine) sweepDrafts() error {
-	entries, err := os.ReadDir(e.config.Dir)
+	entries, err := disk.In(e.config.Dir).ReadDir(".")
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), journalDraft) {
-			err = errors.Join(err, os.RemoveAll(e.path(entry.Name())))
+			err = errors.Join(err, disk.In(e.config.Dir).RemoveAll(entry.Name()))
 		}
 	}
 	return err
@@ -241,7 +242,7 @@ func (e *Engine) start() error {
 		return err
 	}
 	if len(e.config.Source) > 0 {
-		if err := os.WriteFile(e.path(ExperimentFile), e.config.Source, 0o666); err != nil {
+		if err := disk.WriteFile(e.path(ExperimentFile), e.config.Source); err != nil {
 			return fmt.Errorf("keep the experiment file: %w", err)
 		}
 	}

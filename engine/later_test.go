@@ -14,9 +14,9 @@ import (
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
 
-// disk is what a power cut would leave of a run: the rows that an fsync has followed,
+// remains is what a power cut would leave of a run: the rows that an fsync has followed,
 // and the checkpoints that are there.
-type disk struct {
+type remains struct {
 	rows    []journal.Row // all of them
 	durable int           // how many an fsync has followed
 	later   int           // commits that did without one
@@ -26,7 +26,7 @@ type disk struct {
 	applied int              // how many
 }
 
-func (d *disk) see(rows []journal.Row, durable bool) {
+func (d *remains) see(rows []journal.Row, durable bool) {
 	for _, r := range rows {
 		r.Body = append([]byte(nil), r.Body...)
 		d.rows = append(d.rows, r)
@@ -41,14 +41,14 @@ func (d *disk) see(rows []journal.Row, durable bool) {
 	}
 }
 
-func (d *disk) count(b machine.Body) {
+func (d *remains) count(b machine.Body) {
 	if f, ok := b.(*machine.Finished); ok && f.Checkpoint.ID != "" {
 		d.saved++
 	}
 }
 
 // cut makes the directory of a run that has lost its power.
-func (d *disk) cut(t *testing.T, c Config) Config {
+func (d *remains) cut(t *testing.T, c Config) Config {
 	t.Helper()
 	after := c
 	after.Dir, after.journalled = testdir.InMemory(t), nil
@@ -85,7 +85,7 @@ func TestLater_APowerCutLosesNothingThatWasSaved(t *testing.T) {
 	for seed := range uint64(5) {
 		spec := lazySpec()
 		spec.Seed, spec.SaveEvery, spec.Policy.Exploit = seed, 8, pbt.Truncation{Fraction: 0.34}
-		var d disk
+		var d remains
 		c := testConfig(t, spec, 2, climb)
 		var cuts []Config
 		c.journalled = func(rows []journal.Row, durable bool) {
@@ -103,7 +103,7 @@ func TestLater_APowerCutLosesNothingThatWasSaved(t *testing.T) {
 		for i, after := range cuts {
 			spentAll(t, mustResume(t, after))
 			check(t, after)
-			var got disk
+			var got remains
 			for _, f := range bodies[*machine.Finished](t, after) {
 				got.count(f)
 			}
@@ -115,7 +115,7 @@ func TestLater_APowerCutLosesNothingThatWasSaved(t *testing.T) {
 }
 
 // keeps checks that what a run needs that loses its power now is on the disk.
-func (d *disk) keeps(t *testing.T, c Config) {
+func (d *remains) keeps(t *testing.T, c Config) {
 	t.Helper()
 	for ; d.applied < d.durable; d.applied++ {
 		var err error

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/journal"
 )
 
@@ -27,11 +28,11 @@ func prepareDir(dir string) (*place, error) {
 		}
 		p.made = append(p.made, at)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := disk.MakeDir(dir); err != nil {
 		p.takeBack()
 		return nil, err
 	}
-	there, err := os.ReadDir(dir)
+	there, err := disk.In(dir).ReadDir(".")
 	p.empty = err == nil && len(there) == 0
 	return p, err
 }
@@ -43,7 +44,7 @@ func (p *place) takeBack() { RemoveEmpty(p.made) }
 // in which something lies.
 func RemoveEmpty(dirs []string) {
 	for _, dir := range dirs {
-		if os.Remove(dir) != nil { // nor can those around it go
+		if d, name := disk.Beside(dir); d.Remove(name) != nil { // nor can those around it go
 			return
 		}
 	}
@@ -57,7 +58,7 @@ func (p *place) clear(lock *journal.Lock) error {
 	}
 	var faults []error
 	for _, name := range []string{CheckpointDir, ExperimentFile} {
-		faults = append(faults, os.RemoveAll(filepath.Join(p.dir, name)))
+		faults = append(faults, disk.In(p.dir).RemoveAll(name))
 	}
 	faults = append(faults, lock.Discard())
 	p.takeBack()

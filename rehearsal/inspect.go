@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/plural"
 )
 
@@ -45,7 +46,7 @@ func inspect(dir, staged string) (s saved, err error) {
 		binary.LittleEndian.PutUint64(head[8:], uint64(f.bytes))
 		sum.Write(head[:])
 		sum.Write([]byte(f.path))
-		found, err := readThrough(filepath.Join(dir, f.path), sum, []byte(staged))
+		found, err := readThrough(dir, f.path, sum, []byte(staged))
 		if err != nil {
 			return s, err
 		}
@@ -64,16 +65,10 @@ type file struct {
 
 // measure lists the trainer's files, sorted.
 func (s *saved) measure(dir string) (files []file, err error) {
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		name, err := filepath.Rel(dir, path)
+	d, base := disk.Beside(dir)
+	err = d.WalkFiles(base, func(path string, info fs.FileInfo) error {
+		name, err := filepath.Rel(base, path)
 		if err != nil || slices.Contains(pbtsOwn, name) {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
 			return err
 		}
 		files = append(files, file{name, info.Size()})
@@ -85,8 +80,9 @@ func (s *saved) measure(dir string) (files []file, err error) {
 }
 
 // readThrough reads a file into w and tells whether it holds a text.
-func readThrough(path string, w io.Writer, text []byte) (found bool, err error) {
-	f, err := os.Open(path)
+func readThrough(dir, name string, w io.Writer, text []byte) (found bool, err error) {
+	d, base := disk.Beside(dir)
+	f, err := d.Open(filepath.Join(base, name))
 	if err != nil {
 		return false, err
 	}

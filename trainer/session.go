@@ -10,12 +10,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt/internal/awake"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/protocol"
 	"github.com/seed-7a1a2db0/pbt/trainer/process"
 )
@@ -74,7 +76,7 @@ func (s *clientSlot) begin(ctx context.Context, extra []string) (*session, error
 	extra = append(extra, protocol.EnvSocket+"="+filepath.Join(dir, socketName))
 	p, err := s.start(s.Args, extra, []string{dir}, nil)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", ErrStart, err), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrStart, err), disk.RemoveAll(dir))
 	}
 	live := &session{process: p, messages: make(chan protocol.Message, messageBuffer)}
 	if err = live.connect(ctx, listener); err == nil {
@@ -100,33 +102,49 @@ func socketDir(runDir string) string {
 // was killed at the very moment of starting a trainer. The run must be the caller's alone.
 func SweepSockets(runDir string) {
 	for _, dir := range []string{os.TempDir(), "/tmp"} {
-		left, _ := filepath.Glob(filepath.Join(dir, socketDir(runDir)+"*")) // a pattern that cannot be read finds nothing
-		for _, path := range left {
-			_ = os.RemoveAll(path) // another user's, by a rare chance
+		left, _ := disk.In(dir).ReadDir(".") // a directory that cannot be read has none
+		for _, entry := range left {
+			if strings.HasPrefix(entry.Name(), socketDir(runDir)) {
+				_ = disk.In(dir).RemoveAll(entry.Name()) // another user's, by a rare chance
+			}
 		}
 	}
 }
 
 // listen opens a socket in a directory that nobody else may enter.
-func listen(runDir string) (*net.UnixListener, string, error) {
-	dir, err := os.MkdirTemp("", socketDir(runDir))
+func listen(runDir string) (*socket, string, error) {
+	dir, err := disk.MkdirTemp("", socketDir(runDir))
 	if err == nil && len(filepath.Join(dir, socketName)) > maxSocketPath { // a long TMPDIR
-		os.Remove(dir)
-		dir, err = os.MkdirTemp("/tmp", socketDir(runDir))
+		_ = disk.RemoveAll(dir)
+		dir, err = disk.MkdirTemp("/tmp", socketDir(runDir))
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: make a directory for the trainer's socket (TMPDIR says where): %w", ErrMachine, err)
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, socketName), Net: "unix"})
 	if err != nil {
-		return nil, "", errors.Join(fmt.Errorf("%w: make the trainer's socket: %w", ErrMachine, err), os.RemoveAll(dir))
+		return nil, "", errors.Join(fmt.Errorf("%w: make the trainer's socket: %w", ErrMachine, err), disk.RemoveAll(dir))
 	}
-	l.SetUnlinkOnClose(true)
-	return l, dir, nil
+	l.SetUnlinkOnClose(false) // see Close
+	return &socket{l, dir}, dir, nil
+}
+
+// socket listens in a directory of its own.
+type socket struct {
+	*net.UnixListener
+	dir string
+}
+
+// Close removes the socket as well, unless a link is in its directory's place by now.
+func (s *socket) Close() error {
+	err := s.UnixListener.Close()
+	d, name := disk.Beside(s.dir)
+	_ = d.Remove(filepath.Join(name, socketName)) // or its directory is gone already
+	return err
 }
 
 // connect waits until the program has connected.
-func (l *session) connect(ctx context.Context, listener *net.UnixListener) error {
+func (l *session) connect(ctx context.Context, listener *socket) error {
 	type accepted struct {
 		conn net.Conn
 		err  error

@@ -17,6 +17,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/api"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
@@ -188,7 +189,7 @@ func startBranch(dir string) (*branchProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := os.OpenFile(filepath.Join(dir, branchLog), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+	log, err := disk.In(dir).Append(branchLog)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +223,8 @@ func startBranch(dir string) (*branchProcess, error) {
 
 // logTail is the end of a log, for an error.
 func logTail(path string) string {
-	text, err := os.ReadFile(path)
+	d, name := disk.Beside(path)
+	text, err := d.ReadFile(name)
 	if err != nil {
 		return err.Error()
 	}

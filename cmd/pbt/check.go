@@ -16,6 +16,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/checkpoint"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/protocol"
 	"github.com/seed-7a1a2db0/pbt/rehearsal"
@@ -81,7 +82,7 @@ func (f *checkFlags) check(cmd *cobra.Command, exp *config.Experiment) (err erro
 			fmt.Fprintf(cmd.ErrOrStderr(), "kept: %s\n", dir)
 			return
 		}
-		err = errors.Join(err, os.RemoveAll(dir))
+		err = errors.Join(err, disk.RemoveAll(dir))
 	}()
 	c, err := f.config(cmd, exp, dir)
 	if err != nil {
@@ -158,7 +159,7 @@ func (f *checkFlags) tempDir() (string, error) {
 			parent = "runs"
 		}
 	}
-	dir, err := os.MkdirTemp(parent, ".pbt-check-")
+	dir, err := disk.MkdirTemp(parent, ".pbt-check-")
 	if err != nil {
 		return "", usageError{fmt.Errorf("make a directory for the rehearsal: %w", err)}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/sinks"
 	"github.com/seed-7a1a2db0/pbt/sinks/export"
@@ -104,7 +105,7 @@ func (f *exportFlags) export(cmd *cobra.Command, dir string) error {
 	if f.out == "" {
 		return e.Write(f.tables[0], f.format, cmd.OutOrStdout())
 	}
-	if err := os.MkdirAll(f.out, 0o777); err != nil {
+	if err := disk.MakeDir(f.out); err != nil {
 		return fmt.Errorf("make the directory of the tables: %w", err)
 	}
 	for _, name := range f.tables {
@@ -119,19 +120,11 @@ func (f *exportFlags) export(cmd *cobra.Command, dir string) error {
 
 // writeTable replaces a file once the table is whole.
 func writeTable(e *export.Exporter, name, format, path string) error {
-	draft, err := os.CreateTemp(filepath.Dir(path), "."+name+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(draft.Name())
-	err = e.Write(name, format, draft)
-	if err == nil {
-		err = draft.Chmod(0o644)
-	}
-	if err = errors.Join(err, draft.Close()); err != nil {
+	d, base := disk.Beside(path)
+	if err := d.Replace(base, 0o644, func(draft *os.File) error { return e.Write(name, format, draft) }); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return os.Rename(draft.Name(), path)
+	return nil
 }
 
 // feed brings the sinks up to date, however long that takes.

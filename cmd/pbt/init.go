@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/spf13/cobra"
 )
@@ -35,7 +36,7 @@ func newInit() *cobra.Command {
 }
 
 func writeTemplates(cmd *cobra.Command, dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := disk.MakeDir(dir); err != nil {
 		return fmt.Errorf("make the directory: %w", err)
 	}
 	files := []struct {
@@ -48,7 +49,7 @@ func writeTemplates(cmd *cobra.Command, dir string) error {
 		}
 	}
 	for _, f := range files {
-		if err := os.WriteFile(filepath.Join(dir, f.name), f.text, 0o666); err != nil {
+		if err := disk.WriteFile(filepath.Join(dir, f.name), f.text); err != nil {
 			return fmt.Errorf("write a template: %w", err)
 		}
 	}

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/journal"
 	"github.com/seed-7a1a2db0/pbt/report"
 	"github.com/seed-7a1a2db0/pbt/view"
@@ -41,7 +41,7 @@ Works while another process runs it, and after it was killed.`,
 				_, err = cmd.OutOrStdout().Write(text)
 				return err
 			}
-			if err := os.WriteFile(out, text, 0o666); err != nil {
+			if err := disk.WriteFile(out, text); err != nil {
 				return fmt.Errorf("write the report: %w", err)
 			}
 			return nil

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/api"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/plural"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
@@ -146,7 +146,7 @@ func readAtMost(ctx context.Context, path string, most int64) ([]byte, error) {
 	}
 	done := make(chan content, 1)
 	go func() {
-		f, err := os.Open(path)
+		f, err := disk.OpenNamed(path)
 		if err != nil {
 			done <- content{nil, err}
 			return
@@ -240,7 +240,7 @@ func (f *runFlags) notMade(why error) error {
 
 // freshDir makes runs/<name>-<n> with the first n that is free.
 func freshDir(name string) (dir string, made []string, err error) {
-	err = os.Mkdir("runs", 0o777)
+	err = disk.In(".").Mkdir("runs", 0o777)
 	switch {
 	case err == nil:
 		made = []string{"runs"}
@@ -249,7 +249,7 @@ func freshDir(name string) (dir string, made []string, err error) {
 	}
 	for n := 1; n <= maxRunsPerName; n++ {
 		dir := filepath.Join("runs", fmt.Sprintf("%s-%d", name, n))
-		err := os.Mkdir(dir, 0o777)
+		err := disk.In("runs").Mkdir(filepath.Base(dir), 0o777)
 		if err == nil || !errors.Is(err, fs.ErrExist) {
 			return dir, append([]string{dir}, made...), err
 		}

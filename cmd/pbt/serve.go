@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed-7a1a2db0/pbt/api"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 // webFlags say where the dashboard is served, and to whom.
@@ -230,7 +231,7 @@ func (f *runWebFlags) note(dir string, n serverNote) error {
 // end lets those who look on see the last events, and stops serving.
 func (f *runWebFlags) end() error {
 	if f.noted != "" {
-		_ = os.Remove(f.noted) // nobody who finds it gets an answer
+		_ = disk.RemoveAll(f.noted) // nobody who finds it gets an answer
 	}
 	if f.live == nil {
 		return nil
@@ -314,7 +315,7 @@ func runsIn(args []string) (dirs []string, err error) {
 			dirs = append(dirs, filepath.Clean(arg))
 			continue
 		}
-		entries, err := os.ReadDir(arg)
+		entries, err := disk.In(arg).ReadDir(".")
 		if err != nil {
 			return nil, fmt.Errorf("look for runs: %w", err)
 		}

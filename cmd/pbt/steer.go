@@ -11,8 +11,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +21,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt"
 	"github.com/seed-7a1a2db0/pbt/api"
 	"github.com/seed-7a1a2db0/pbt/config"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/journal"
 )
@@ -244,7 +243,7 @@ const (
 )
 
 func readNote(dir string) (note serverNote, err error) {
-	text, err := os.ReadFile(filepath.Join(dir, serverFile))
+	text, err := disk.In(dir).ReadFile(serverFile)
 	if err == nil {
 		err = json.Unmarshal(text, &note)
 	}

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"os/user"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/api"
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
 
@@ -217,20 +217,20 @@ func noteServer(dir string, n serverNote) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, "."+serverFile)
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	d, draftName := disk.In(dir), "."+serverFile
+	if err := d.Remove(draftName); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	draft, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // readable by the user alone
+	draft, err := d.Create(draftName, 0o600) // readable by the user alone
 	if err != nil {
 		return err
 	}
 	_, err = draft.Write(append(text, '\n'))
 	if err = errors.Join(err, draft.Close()); err == nil {
-		err = os.Rename(path, filepath.Join(dir, serverFile))
+		err = d.Rename(draftName, serverFile)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(path))
+		return errors.Join(err, d.Remove(draftName))
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
 	"github.com/seed-7a1a2db0/pbt/examples/digits"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/quadratic"
 	"github.com/seed-7a1a2db0/pbt/trainer"
 	"github.com/seed-7a1a2db0/pbt/trainer/process"
@@ -136,7 +136,7 @@ const logDir = "logs"
 // openLog opens a slot's log; without one, training goes on.
 func openLog(dir, slot string, w io.Writer) *process.Log {
 	path := filepath.Join(dir, logDir, slot+".log")
-	err := os.MkdirAll(filepath.Dir(path), 0o777)
+	err := disk.In(dir).MkdirAll(logDir, 0o777)
 	if err == nil {
 		var log *process.Log
 		if log, err = process.OpenLog(path, 0); err == nil {

@@ -17,9 +17,6 @@ import (
 // through links, to a pipe or to a terminal.
 func OpenNamed(path string) (*os.File, error) { return os.Open(path) }
 
-// StatNamed describes what the user named, wherever it leads.
-func StatNamed(path string) (fs.FileInfo, error) { return os.Stat(path) }
-
 // MkdirTemp makes a directory that only this user may enter, with a name of its own.
 func MkdirTemp(parent, pattern string) (string, error) { return os.MkdirTemp(parent, pattern) }
 

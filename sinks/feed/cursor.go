@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 // Dir is the folder of the cursors in a run's directory.
@@ -27,7 +29,8 @@ type cursor struct {
 
 // desk is where one sink's cursor is kept, in the hands of one process.
 type desk struct {
-	path string
+	run  disk.Dir
+	path string // of the cursor, in the run's directory
 	lock *os.File
 }
 
@@ -36,12 +39,12 @@ var errBusy = errors.New("another process feeds this sink of the run")
 
 // takeDesk opens the desk of a sink, or returns errBusy.
 func takeDesk(runDir, name string) (*desk, error) {
-	dir := filepath.Join(runDir, Dir)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	run := disk.In(runDir)
+	if err := run.MkdirAll(Dir, 0o777); err != nil {
 		return nil, fmt.Errorf("make the folder of the sinks' cursors: %w", err)
 	}
-	path := filepath.Join(dir, name)
-	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o666)
+	path := filepath.Join(Dir, name)
+	f, err := run.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +55,14 @@ func takeDesk(runDir, name string) (*desk, error) {
 		}
 		return nil, err
 	}
-	return &desk{path: path + ".cursor", lock: f}, nil
+	return &desk{run: run, path: path + ".cursor", lock: f}, nil
 }
 
 // load reads the cursor; one that is not there, or not readable, or of another run
 // or target, is that of the beginning.
 func (d *desk) load(run, target string) (c cursor, known bool, err error) {
 	fresh := cursor{Run: run, Target: target}
-	text, err := os.ReadFile(d.path)
+	text, err := d.run.ReadFile(d.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fresh, false, nil
 	}
@@ -76,7 +79,7 @@ func (d *desk) load(run, target string) (c cursor, known bool, err error) {
 func (d *desk) save(c cursor) error {
 	text, err := json.Marshal(c)
 	if err == nil {
-		err = replaceFile(d.path, append(text, '\n'))
+		err = replaceFile(d.run, d.path, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write a sink's cursor: %w", err)
@@ -86,9 +89,13 @@ func (d *desk) save(c cursor) error {
 
 func (d *desk) leave() { d.lock.Close() }
 
-func replaceFile(path string, text []byte) error {
+// replaceFile needs no draft of a new name: a desk is in the hands of one process.
+func replaceFile(dir disk.Dir, path string, text []byte) error {
 	draft := path + ".new"
-	f, err := os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err := dir.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := dir.Create(draft, 0o666)
 	if err != nil {
 		return err
 	}
@@ -99,5 +106,5 @@ func replaceFile(path string, text []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(draft, path)
+	return dir.Rename(draft, path)
 }

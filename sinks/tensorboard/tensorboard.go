@@ -14,9 +14,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/sinks/feed"
 )
@@ -62,7 +64,7 @@ func (s *Sink) removeStale() error {
 	if s.stale == "" {
 		return nil
 	}
-	if err := os.Remove(filepath.Join(s.dir, s.stale)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := disk.In(s.dir).Remove(s.stale); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove an old event file: %w", err)
 	}
 	s.stale = ""
@@ -82,7 +84,7 @@ func (s *Sink) Open(_ context.Context, run *feed.Run, text json.RawMessage) erro
 		}
 	}
 	for name, length := range s.state.Files {
-		if err := cut(filepath.Join(s.dir, name), length); err != nil {
+		if err := cut(disk.In(s.dir), name, length); err != nil {
 			return err
 		}
 	}
@@ -91,8 +93,8 @@ func (s *Sink) Open(_ context.Context, run *feed.Run, text json.RawMessage) erro
 
 // cut makes a file as long as it should be. One that is shorter, or damaged, as
 // after a loss of power, makes everything be written again.
-func cut(path string, length int64) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+func cut(dir disk.Dir, name string, length int64) error {
+	f, err := dir.OpenFile(name, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return feed.ErrStartOver
 	}
@@ -114,17 +116,28 @@ const fileEnd = ".pbt"
 
 // sweep deletes files of ours that the state does not know.
 func (s *Sink) sweep() error {
-	files, err := filepath.Glob(filepath.Join(s.dir, "*", "events.out.tfevents.*"+fileEnd))
-	if err != nil {
-		return err
+	dir := disk.In(s.dir)
+	runs, err := dir.ReadDir(".")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	for _, path := range files {
-		name, err := filepath.Rel(s.dir, path)
-		if err != nil {
-			return err
+	if err != nil {
+		return fmt.Errorf("look for old event files: %w", err)
+	}
+	for _, run := range runs {
+		if !run.IsDir() {
+			continue
 		}
-		if _, known := s.state.Files[name]; !known {
-			if err := os.Remove(path); err != nil {
+		files, err := dir.ReadDir(run.Name())
+		if err != nil {
+			return fmt.Errorf("look for old event files: %w", err)
+		}
+		for _, file := range files {
+			name := filepath.Join(run.Name(), file.Name())
+			if _, known := s.state.Files[name]; known || !strings.HasPrefix(file.Name(), "events.out.tfevents.") || !strings.HasSuffix(name, fileEnd) {
+				continue
+			}
+			if err := dir.Remove(name); err != nil {
 				return fmt.Errorf("remove an old event file: %w", err)
 			}
 		}
@@ -297,15 +310,14 @@ func always(string, string) bool { return true }
 
 // append writes bytes behind the length that a file should have.
 func (s *Sink) append(name string, length int64, data []byte) (int64, error) {
-	path := filepath.Join(s.dir, name)
-	flags := os.O_WRONLY
+	dir, flags := disk.In(s.dir), os.O_WRONLY
 	if length == 0 {
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		if err := errors.Join(disk.MakeDir(s.dir), dir.MkdirAll(filepath.Dir(name), 0o777)); err != nil {
 			return 0, fmt.Errorf("make a folder for an event file: %w", err)
 		}
 		flags |= os.O_CREATE | os.O_TRUNC
 	}
-	f, err := os.OpenFile(path, flags, 0o666)
+	f, err := dir.OpenFile(name, flags, 0o666)
 	if err != nil {
 		return 0, fmt.Errorf("write an event file: %w", err)
 	}

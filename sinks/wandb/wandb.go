@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/machine"
 	"github.com/seed-7a1a2db0/pbt/sinks/feed"
 )
@@ -54,7 +54,7 @@ func (s *Sink) Open(ctx context.Context, run *feed.Run, _ json.RawMessage) (err 
 	if s.helper != nil {
 		s.helper.end()
 	}
-	if err := os.MkdirAll(s.config.Dir, 0o777); err != nil {
+	if err := disk.MakeDir(s.config.Dir); err != nil {
 		return fmt.Errorf("make the folder for wandb's files: %w", err)
 	}
 	if s.helper, err = start(s.config.Python); err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 const (
@@ -54,7 +56,8 @@ func OpenLog(path string, max int64) (*Log, error) {
 }
 
 func (l *Log) open() error {
-	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	d, name := disk.Beside(l.path)
+	f, err := d.Append(name)
 	if err != nil {
 		return err
 	}
@@ -213,7 +216,8 @@ func (l *Log) put(b []byte) error {
 func (l *Log) rotate() error {
 	l.file.Close()
 	l.file, l.size = nil, 0
-	if err := os.Rename(l.path, l.path+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
+	d, name := disk.Beside(l.path)
+	if err := d.Rename(name, name+".1"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	l.torn = false

@@ -88,14 +88,14 @@ func TestLog_IsBounded(t *testing.T) {
 	}
 }
 
-// disk is a file whose disk is full after some bytes.
-type disk struct {
+// fullDisk is a file whose disk is full after some bytes.
+type fullDisk struct {
 	file   *os.File
 	room   int
 	writes int
 }
 
-func (d *disk) Write(p []byte) (int, error) {
+func (d *fullDisk) Write(p []byte) (int, error) {
 	d.writes++
 	n, err := d.file.Write(p[:min(len(p), d.room)])
 	d.room -= n
@@ -105,12 +105,12 @@ func (d *disk) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (d *disk) Close() error { return d.file.Close() }
+func (d *fullDisk) Close() error { return d.file.Close() }
 
 // A full disk loses lines, is told once, and the log tells what is missing.
 func TestLog_FullDisk(t *testing.T) {
 	l := testLog(t, 0)
-	d := &disk{file: l.file.(*os.File), room: 100}
+	d := &fullDisk{file: l.file.(*os.File), room: 100}
 	l.file = d
 	for i := range 10 {
 		l.Line(false, fmt.Appendf(nil, "line %d", i), false)
@@ -181,7 +181,7 @@ func TestLog_RotationFails(t *testing.T) {
 // A flood costs a system call for many lines, not for each.
 func TestLog_WritesManyLinesAtOnce(t *testing.T) {
 	l := testLog(t, 0)
-	d := &disk{file: l.file.(*os.File), room: 1 << 30}
+	d := &fullDisk{file: l.file.(*os.File), room: 1 << 30}
 	l.file = d
 	if err := over(t, started(t, Config{Args: helper("flood", "5000000", "50"), Log: l})); err != nil {
 		t.Error(err)

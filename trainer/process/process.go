@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 // Config is a program to run.
@@ -206,7 +208,7 @@ func (p *Process) wait() {
 	p.end()
 	if exit.lost {
 		for _, path := range p.config.Remove {
-			_ = os.RemoveAll(path)
+			_ = disk.RemoveAll(path)
 		}
 	}
 	exit.Stopped, exit.Tail = p.stopped.Load(), p.Tail()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 // How a process knows that it is a supervisor: by its name and its environment both.
@@ -96,7 +98,7 @@ func supervise() {
 	killed := !s.ended
 	left := s.killAll()
 	for _, path := range s.job.remove {
-		_ = os.RemoveAll(path)
+		_ = disk.RemoveAll(path)
 	}
 	say(sayEnded, packet{}.int(int64(s.status)).bool(killed).ints(left))
 	exit()
