@@ -20,7 +20,7 @@ var doorsOfTheirOwn = map[string][]string{
 		"Chdir", "Chmod", "Chown", "Chtimes", "CopyFS", "Create", "CreateTemp", "DirFS", "Lchown", "Link", "Mkdir", "MkdirAll", "MkdirTemp", "Open", "OpenFile",
 		"OpenInRoot", "OpenRoot", "ReadDir", "ReadFile", "Remove", "RemoveAll", "Rename", "Symlink", "Truncate", "WriteFile",
 	},
-	"path/filepath":         {"EvalSymlinks", "Glob", "Walk", "WalkDir"},
+	"path/filepath":         {"Glob", "Walk", "WalkDir"},
 	"io/fs":                 {"WalkDir"},
 	"io/ioutil":             {"ReadDir", "ReadFile", "TempDir", "TempFile", "WriteFile"},
 	"syscall":               {"Link", "Mkdir", "Open", "Openat", "Rename", "Renameat", "Rmdir", "Symlink", "Truncate", "Unlink", "Unlinkat"},

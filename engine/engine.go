@@ -242,12 +242,12 @@ func (e *Engine) start() error {
 		return err
 	}
 	if len(e.config.Source) > 0 {
-		if err := disk.WriteFile(e.path(ExperimentFile), e.config.Source); err != nil {
+		if err := disk.In(e.config.Dir).WriteFileAlone(ExperimentFile, e.config.Source, 0o666); err != nil {
 			return fmt.Errorf("keep the experiment file: %w", err)
 		}
 	}
 	if len(e.config.Origin) > 0 {
-		if err := os.WriteFile(e.path(OriginFile), e.config.Origin, 0o666); err != nil {
+		if err := disk.In(e.config.Dir).WriteFileAlone(OriginFile, e.config.Origin, 0o666); err != nil {
 			return fmt.Errorf("note where the experiment file is: %w", err)
 		}
 	}

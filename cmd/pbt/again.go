@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 	"github.com/seed-7a1a2db0/pbt/machine"
 )
@@ -129,7 +130,7 @@ func newestRunOf(path string) (newest string) {
 	}
 	var at time.Time
 	for _, parent := range slices.Compact([]string{"runs", filepath.Join(filepath.Dir(path), "runs")}) {
-		entries, _ := os.ReadDir(parent) // where none can be read, none is found
+		entries, _ := disk.In(parent).ReadDir(".") // where none can be read, none is found
 		for _, entry := range entries {
 			dir := filepath.Join(parent, entry.Name())
 			o := readOrigin(dir)

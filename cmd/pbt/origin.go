@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed-7a1a2db0/pbt/config"
 	"github.com/seed-7a1a2db0/pbt/engine"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 	"github.com/seed-7a1a2db0/pbt/internal/safe"
 )
 
@@ -87,19 +88,11 @@ func (o *origin) text(dir string, t *config.Trainer) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// originDraft is the name under which an origin is replaced. One that a killed process left
-// is replaced as well.
-const originDraft = "." + engine.OriginFile + ".draft"
-
 // note replaces the origin in a run's directory. The run must be the caller's alone.
 func (o *origin) note(dir string, t *config.Trainer) error {
 	text, err := o.text(dir, t)
-	draft := filepath.Join(dir, originDraft)
 	if err == nil {
-		err = os.WriteFile(draft, text, 0o666)
-	}
-	if err == nil {
-		err = os.Rename(draft, filepath.Join(dir, engine.OriginFile))
+		err = disk.In(dir).WriteFileAlone(engine.OriginFile, text, 0o666)
 	}
 	if err != nil {
 		return fmt.Errorf("note where the run's experiment file is: %w", err)
@@ -219,7 +212,7 @@ func hashFile(path string) (string, error) {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || info.Size() > maxCodeBytes {
 		return "", errors.Join(err, errNoCode)
 	}
-	f, err := os.Open(path)
+	f, err := disk.OpenNamed(path)
 	if err != nil {
 		return "", err
 	}
@@ -249,7 +242,7 @@ func (o *origin) otherCode(t *config.Trainer) string {
 // fileSettings are the experiment file as it is now and as it was when the run began, each
 // with what the command line set then.
 func (o *origin) fileSettings(ctx context.Context, dir string) (then, now *config.Experiment, err error) {
-	old, err := os.ReadFile(filepath.Join(dir, engine.ExperimentFile))
+	old, err := disk.In(dir).ReadFile(engine.ExperimentFile)
 	if err != nil {
 		return nil, nil, err
 	}

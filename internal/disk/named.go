@@ -106,3 +106,27 @@ func (d Dir) Append(name string) (*os.File, error) {
 
 // readAll reads a file, but no more of it than most bytes.
 func readAll(f io.Reader, most int64) ([]byte, error) { return io.ReadAll(io.LimitReader(f, most)) }
+
+// WriteFileAlone is WriteFile for a file that only the caller writes. Its draft has always
+// the same name: one that a killed process left gives way to the next.
+func (d Dir) WriteFileAlone(name string, text []byte, perm fs.FileMode) error {
+	draft := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+".draft")
+	if err := d.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if info, err := d.Lstat(name); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return d.fault("write", name, unix.ELOOP)
+	}
+	f, err := d.Create(draft, perm)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = d.Rename(draft, name)
+	}
+	if err != nil {
+		err = errors.Join(err, d.RemoveAll(draft))
+	}
+	return err
+}

@@ -34,11 +34,13 @@ const (
 // Sink writes into a directory. What it writes is a function of the events, and it
 // remembers how long each file is: a tail that a killed process left is cut off.
 type Sink struct {
-	dir   string
-	run   *feed.Run
-	state state
-	path  map[int64][]byte // the records of the segments in the best run
-	stale string           // the best run's old file, which goes once the cursor knows of the new one
+	dir    string
+	around disk.Dir // where dir lies
+	base   string   // its name there
+	run    *feed.Run
+	state  state
+	path   map[int64][]byte // the records of the segments in the best run
+	stale  string           // the best run's old file, which goes once the cursor knows of the new one
 
 	restUntil time.Time // when the best run may be stitched again
 }
@@ -52,7 +54,14 @@ type state struct {
 }
 
 // New returns a sink that writes into a directory of its own.
-func New(dir string) *Sink { return &Sink{dir: dir} }
+func New(dir string) *Sink {
+	around, base := disk.Beside(dir)
+	return &Sink{dir: dir, around: around, base: base}
+}
+
+// within is the name, in the directory around the sink's own, of what lies in that: a link in
+// the place of the sink's own is refused as well.
+func (s *Sink) within(name string) string { return filepath.Join(s.base, name) }
 
 // Target implements feed.Sink.
 func (s *Sink) Target() string { return s.dir }
@@ -64,7 +73,7 @@ func (s *Sink) removeStale() error {
 	if s.stale == "" {
 		return nil
 	}
-	if err := disk.In(s.dir).Remove(s.stale); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.around.Remove(s.within(s.stale)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove an old event file: %w", err)
 	}
 	s.stale = ""
@@ -84,7 +93,7 @@ func (s *Sink) Open(_ context.Context, run *feed.Run, text json.RawMessage) erro
 		}
 	}
 	for name, length := range s.state.Files {
-		if err := cut(disk.In(s.dir), name, length); err != nil {
+		if err := cut(s.around, s.within(name), length); err != nil {
 			return err
 		}
 	}
@@ -116,8 +125,7 @@ const fileEnd = ".pbt"
 
 // sweep deletes files of ours that the state does not know.
 func (s *Sink) sweep() error {
-	dir := disk.In(s.dir)
-	runs, err := dir.ReadDir(".")
+	runs, err := s.around.ReadDir(s.base)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -128,7 +136,7 @@ func (s *Sink) sweep() error {
 		if !run.IsDir() {
 			continue
 		}
-		files, err := dir.ReadDir(run.Name())
+		files, err := s.around.ReadDir(s.within(run.Name()))
 		if err != nil {
 			return fmt.Errorf("look for old event files: %w", err)
 		}
@@ -137,7 +145,7 @@ func (s *Sink) sweep() error {
 			if _, known := s.state.Files[name]; known || !strings.HasPrefix(file.Name(), "events.out.tfevents.") || !strings.HasSuffix(name, fileEnd) {
 				continue
 			}
-			if err := dir.Remove(name); err != nil {
+			if err := s.around.Remove(s.within(name)); err != nil {
 				return fmt.Errorf("remove an old event file: %w", err)
 			}
 		}
@@ -310,14 +318,14 @@ func always(string, string) bool { return true }
 
 // append writes bytes behind the length that a file should have.
 func (s *Sink) append(name string, length int64, data []byte) (int64, error) {
-	dir, flags := disk.In(s.dir), os.O_WRONLY
+	flags := os.O_WRONLY
 	if length == 0 {
-		if err := errors.Join(disk.MakeDir(s.dir), dir.MkdirAll(filepath.Dir(name), 0o777)); err != nil {
+		if err := errors.Join(disk.MakeDir(filepath.Dir(s.dir)), s.around.MkdirAll(s.within(filepath.Dir(name)), 0o777)); err != nil {
 			return 0, fmt.Errorf("make a folder for an event file: %w", err)
 		}
 		flags |= os.O_CREATE | os.O_TRUNC
 	}
-	f, err := dir.OpenFile(name, flags, 0o666)
+	f, err := s.around.OpenFile(s.within(name), flags, 0o666)
 	if err != nil {
 		return 0, fmt.Errorf("write an event file: %w", err)
 	}

@@ -54,7 +54,7 @@ func (s *Sink) Open(ctx context.Context, run *feed.Run, _ json.RawMessage) (err 
 	if s.helper != nil {
 		s.helper.end()
 	}
-	if err := disk.MakeDir(s.config.Dir); err != nil {
+	if err := makeDir(s.config.Dir); err != nil {
 		return fmt.Errorf("make the folder for wandb's files: %w", err)
 	}
 	if s.helper, err = start(s.config.Python); err != nil {
@@ -64,6 +64,12 @@ func (s *Sink) Open(ctx context.Context, run *feed.Run, _ json.RawMessage) (err 
 		"project": s.config.Project, "mode": s.config.Mode, "dir": s.config.Dir,
 		"group": run.Name + "-" + run.ID, "id": run.ID, "name": run.Name,
 	}})
+}
+
+// makeDir makes a directory in a run's, unless a link is there.
+func makeDir(path string) error {
+	d, name := disk.Beside(path)
+	return d.MkdirAll(name, 0o777)
 }
 
 // Close implements feed.Sink: wandb writes or sends what it still has.

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 func testLog(t *testing.T, max int64) *Log {
@@ -140,19 +142,33 @@ func TestLog_FullDisk(t *testing.T) {
 
 // A trainer does not notice that the disk of its log is full.
 func TestLog_FullDiskStopsNobody(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
-	if err := os.Symlink("/dev/full", path); err != nil {
-		t.Fatal(err)
-	}
-	l, err := OpenLog(path, 0)
+	l := testLog(t, 0)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.file.Close()
+	l.file = full
 	if err := over(t, started(t, Config{Args: helper("flood", "3000000", "50"), Log: l})); err != nil {
 		t.Error(err)
 	}
 	if err := l.Err(); !errors.Is(err, syscall.ENOSPC) {
 		t.Error(err)
+	}
+}
+
+// A link in the log's place is refused, and what it leads to stays as it is.
+func TestLog_IsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	outside, path := filepath.Join(dir, "outside"), filepath.Join(dir, "log")
+	if err := errors.Join(os.WriteFile(outside, []byte("keep"), 0o600), os.Symlink(outside, path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenLog(path, 0); !errors.Is(err, disk.ErrLink) {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(outside); err != nil || string(text) != "keep" {
+		t.Errorf("%q, %v", text, err)
 	}
 }
 
