@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/seed-7a1a2db0/pbt"
+	"github.com/seed-7a1a2db0/pbt/internal/disk"
 )
 
 const noLoad = "read the checkpoint: {load} in a command (such as \"{load?--load}\"), segment.load in Python, Load in Go"
@@ -165,7 +165,7 @@ func (r *rehearsal) damage(of *outcome) (*outcome, error) {
 		return nil, err
 	}
 	for _, f := range files {
-		if err := writeDamage(filepath.Join(staged, f.path), (f.bytes+1)/2); err != nil {
+		if err := writeDamage(staged, f.path, (f.bytes+1)/2); err != nil {
 			return nil, err
 		}
 	}
@@ -177,11 +177,13 @@ func (r *rehearsal) damage(of *outcome) (*outcome, error) {
 	return bad, err
 }
 
-func writeDamage(path string, size int64) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+func writeDamage(dir, name string, size int64) error {
+	d, base := disk.Beside(dir)
+	path := filepath.Join(base, name)
+	if err := d.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := d.Create(path, 0o666)
 	if err != nil {
 		return err
 	}
