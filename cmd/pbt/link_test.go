@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,7 +79,7 @@ func TestLink_OfAClientTrainer(t *testing.T) {
 	for _, end := range []string{`say(type="saved", lease=lease)`, `sys.exit(1)`} {
 		dir := home(t, living)
 		outside := outsideOf(t, dir)
-		script := strings.Replace(clientScript, `with open(m["dir"] + "/w", "w") as f: json.dump([w, v, h["lr"]], f)`,
+		script := strings.Replace(clientScript, `with open(m["dir"] + "/w", "w") as f: json.dump([w, v, h["lr"], mean], f)`,
 			`os.rmdir(m["dir"]); os.symlink("`+outside+`", m["dir"]); `+end, 1)
 		if !strings.Contains(script, "os.symlink") {
 			t.Fatal("the client's script has changed")
@@ -109,5 +110,45 @@ echo "$4" >"$1/w"; echo "{\"q\": $4}"`+"\n")
 		if entry.Type()&os.ModeSymlink != 0 {
 			t.Errorf("%s: the superseded link is still there", entry.Name())
 		}
+	}
+}
+
+// What a user writes with pbt goes to the place that was named, and not through a link.
+func TestLink_AtAnOutput(t *testing.T) {
+	dir := home(t, quick)
+	outside := outsideOf(t, dir)
+	ok(t, dir, "run", "q.yaml", "--dir", "d", "--quiet")
+	link := func(to, at string) {
+		t.Helper()
+		at = filepath.Join(dir, at)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o777), os.RemoveAll(at), os.Symlink(to, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(outside, "file")
+	link(file, "report.html")
+	link(file, "tables/segments.csv")
+	link(outside, "best")
+	link(outside, "branch")
+	link(filepath.Join(outside, "new"), "dangling")
+	const says = "symbolic link"
+	fails(t, dir, exitFailed, says, "report", "d", "-o", "report.html")
+	fails(t, dir, exitFailed, says, "export", "d", "--out", "tables", "--table", "segments")
+	for _, target := range []string{"best", "dangling"} {
+		if r := cli(t, dir, "best", "d", "--copy", target); r.code == exitDone {
+			t.Errorf("best --copy %s: %s", target, r)
+		}
+	}
+	if r := cli(t, dir, "init", "dangling"); r.code == exitDone {
+		t.Errorf("init: %s", r)
+	}
+	ok(t, dir, "report", "d", "-o", "/dev/null")
+	// In the run's own directory: logs, cursors, checkpoints, the note of where it listens.
+	for name, to := range map[string]string{"logs": outside, "sinks": outside, "tensorboard": outside, "checkpoints": outside, "server.json": file, "experiment.yaml": file} {
+		link(to, filepath.Join("fresh", name))
+	}
+	r := cli(t, dir, "run", "q.yaml", "--dir", "fresh", "--set", "sinks.tensorboard={}")
+	if r.code == exitDone || !strings.Contains(r.err, says) {
+		t.Errorf("a run in a directory of links: %s", r)
 	}
 }
