@@ -22,7 +22,7 @@ const followEvery = 50 * time.Millisecond
 
 func newEvents() *cobra.Command {
 	var follow bool
-	var after int64
+	var after, tail int64
 	c := &cobra.Command{
 		Use: "events DIR", Short: "Print the journal as JSON lines", Args: cobra.ExactArgs(1),
 		Long:    "Print the journal as JSON lines: seq, at (Unix nanoseconds), kind, segment, member and the event itself.",
@@ -33,11 +33,22 @@ func newEvents() *cobra.Command {
 				return err
 			}
 			defer j.Close()
+			if cmd.Flags().Changed("tail") {
+				if tail < 0 {
+					return usageError{fmt.Errorf("--tail %d: there is no negative number of events: give 0 or more", tail)}
+				}
+				last, err := j.Last()
+				if err != nil {
+					return err
+				}
+				after = max(after, last-tail)
+			}
 			return printEvents(cmd.Context(), cmd.OutOrStdout(), j, after, follow)
 		},
 	}
 	c.Flags().BoolVar(&follow, "follow", false, "go on until the run ends")
 	c.Flags().Int64Var(&after, "after", 0, "begin after this position, a `number`")
+	c.Flags().Int64Var(&tail, "tail", 0, "only the last `number` of events; with --follow, those that come after them as well")
 	c.Flags().Bool("json", true, "the output is JSON anyway")
 	return c
 }

@@ -72,7 +72,7 @@ func run(args []string) int {
 var stopsInOrder = map[string]bool{"run": true, "resume": true, "replay": true, "branch": true, "events": true, "sim": true, "check": true, "serve": true, "export": true}
 
 // drains are the commands that SIGTERM, which those send who take a machine away,
-// lets finish what they are at.
+// lets finish what they are at. They are also those that have --stop-with-fd.
 var drains = map[string]bool{"run": true, "resume": true, "replay": true, "branch": true}
 
 func exitCode(err error) int {
@@ -94,13 +94,18 @@ func exitCode(err error) int {
 // the command drains, the first SIGTERM only closes terminated(ctx). Once the context
 // has ended, another signal leaves at once: the journal is durable at every instant.
 func interruptible(drains bool, out *console) (context.Context, func()) {
-	term := make(chan struct{})
-	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), termKey{}, term))
+	o := orders{term: make(chan struct{}), gone: make(chan struct{})}
+	ctx, cancel := context.WithCancelCause(context.WithValue(context.Background(), ordersKey{}, o))
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		if s := <-signals; drains && s == syscall.SIGTERM {
-			close(term)
+		var s os.Signal = syscall.SIGTERM
+		select {
+		case s = <-signals:
+		case <-o.gone: // and no second order where a SIGTERM came first
+		}
+		if drains && s == syscall.SIGTERM {
+			close(o.term)
 			fmt.Fprintln(out, "\npbt: segments may finish, no more are begun; once more gives them up")
 			<-signals
 		}
@@ -113,12 +118,18 @@ func interruptible(drains bool, out *console) (context.Context, func()) {
 	return ctx, func() { signal.Stop(signals); cancel(nil) }
 }
 
-type termKey struct{}
+// orders are the ways in which a command is asked to stop that are not its context's end.
+type orders struct {
+	term chan struct{} // closed once the command is to finish what it is at
+	gone chan struct{} // closed by a watch of --stop-with-fd
+}
+
+type ordersKey struct{}
 
 // terminated is closed by the SIGTERM that asks a command to finish what it is at.
 func terminated(ctx context.Context) <-chan struct{} {
-	term, _ := ctx.Value(termKey{}).(chan struct{})
-	return term
+	o, _ := ctx.Value(ordersKey{}).(orders)
+	return o.term
 }
 
 // flagError is what is wrong with flags. A negative number passes for one.

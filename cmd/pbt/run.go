@@ -44,6 +44,7 @@ type runFlags struct {
 	revive  bool // members that have failed
 
 	acceptAltered bool // of resume
+	stopFD        int  // of the process that started this one, or noFD
 	web           runWebFlags
 	sinks         runSinks
 	view          runView
@@ -54,6 +55,9 @@ func (f *runFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.sets, "set", nil, "set a value of the experiment file: `path=value` (may be repeated)")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "print nothing but the end")
 	c.Flags().BoolVar(&f.verbose, "verbose", false, "tell every copy")
+	c.Flags().IntVar(&f.stopFD, "stop-with-fd", noFD, "stop, as after SIGTERM, at the end of file of this inherited `descriptor`: with the process that holds the other end of a pipe")
+	c.Flags().Lookup("stop-with-fd").DefValue = "0" // the help shows no default then
+	c.PreRunE = func(cmd *cobra.Command, _ []string) error { return stopWithFD(cmd.Context(), f.stopFD) }
 	jsonFlag(c, &f.asJSON)
 	f.web.add(c)
 	f.view.add(c)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import itertools
 import json
@@ -13,7 +12,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Union
+
+from . import _function
 
 PathLike = Union[str, "os.PathLike[str]"]
 LOG_TAIL = 1 << 20  # bytes of a log that logs() reads
@@ -35,29 +36,40 @@ def binary() -> str:
 
 
 def run(
-    experiment: Union[PathLike, Mapping[str, Any], None] = None,
+    experiment: Union[PathLike, Mapping[str, Any], Callable[[], object], None] = None,
     dir: Optional[PathLike] = None,
     *,
+    space: Optional[Mapping[str, Any]] = None,
     detach: bool = False,
     **set_values: Any,
 ) -> Run:
-    """Start a run of an experiment file, or of a dict with the same content, as a child process.
+    """Start a run of an experiment file, of a dict with the same content, or of a function, as a child process.
+
+    A function takes no arguments and has the loop `for segment in pbt.segments()`; it is called in the
+    trainers' processes. Its experiment is `space`, which is the file's `hyperparameters`, and the other arguments:
+    pbt.run(train, space={"lr": {"log": [1e-4, 1]}}, population=8, segment={"steps": 20}, budget={"steps": 200}).
+    Functions of __main__ or a notebook, lambdas and closures need the package cloudpickle.
 
     It runs in dir, by default the first of runs/NAME-1, runs/NAME-2, … that is free, where NAME is the
-    file's, or the dict's `name`. Other arguments set values of the file: population=4, budget={"steps": 100}, or,
-    with two underscores for a dot, budget__steps=100.
+    file's, the dict's `name`, or the function's. Other arguments set values of the file: population=4,
+    budget={"steps": 100}, or, with two underscores for a dot, budget__steps=100.
 
     Interrupting this process or a notebook's cell does not reach the run; stop() stops it. When this process ends,
-    the run stops, or continues with detach=True, which prints nothing here. A process that is killed by SIGKILL
-    cannot stop its runs.
+    also by SIGKILL, the run stops as after SIGTERM, or continues with detach=True, which prints nothing here.
     """
     if experiment is None:
         raise TypeError('pbt.run needs an experiment: pbt.run("experiment.yaml"), or a dict with the same content')
+    if callable(experiment):
+        return _run_function(experiment, dir, space, detach, set_values)
+    if space is not None:
+        raise TypeError("pbt.run takes space= only with a function: in a file or a dict it is `hyperparameters`")
     if isinstance(experiment, Mapping):
         with _written(experiment) as path:
             return run(path, dir or _free(f"runs/{experiment.get('name', 'run')}"), detach=detach, **set_values)
     if not isinstance(experiment, (str, os.PathLike)):
-        raise TypeError(f"pbt.run needs the path of an experiment file or a dict, not a {type(experiment).__name__}")
+        raise TypeError(
+            f"pbt.run needs the path of an experiment file, a dict or a function, not a {type(experiment).__name__}"
+        )
     if not os.path.exists(experiment):
         raise FileNotFoundError(
             f"there is no experiment file {os.fspath(experiment)!r} in {os.getcwd()}; `pbt init` writes one"
@@ -86,19 +98,74 @@ def _written(experiment: Mapping[str, Any]) -> Iterator[str]:
         os.unlink(path)
 
 
+def _run_function(
+    function: Callable[[], object],
+    dir: Optional[PathLike],
+    space: Optional[Mapping[str, Any]],
+    detach: bool,
+    values: Mapping[str, Any],
+) -> Run:
+    """Start a run of a function. What finds it again lies in the run's directory, for a resume or a branch."""
+    if space is None:
+        raise TypeError('pbt.run of a function needs its hyperparameters: pbt.run(train, space={"lr": {"log": [1e-4, 1]}}, …)')
+    text, name = _function.pack(function), _function.name_of(function)
+    target = os.path.abspath(dir or _free(f"runs/{name}"))
+    if os.path.exists(os.path.join(target, "journal.sqlite")):
+        raise FileExistsError(f"{target} holds a run already: give another dir=, or continue it: pbt.open({target!r}).resume()")
+    os.makedirs(target, exist_ok=True)
+    path = pathlib.Path(target, _function.FILE)
+    path.write_text(text)
+    trainer = {**values.get("trainer", {}), "command": _function.command(path)}
+    trainer["env"] = {**_function.environment(), **trainer.get("env", {})}
+    plain = {key: value for key, value in values.items() if "__" not in key}
+    sets = {key: value for key, value in values.items() if "__" in key}
+    try:
+        return run({"name": name, **plain, "hyperparameters": space, "trainer": trainer}, target, detach=detach, **sets)
+    except BaseException:
+        if not os.path.exists(os.path.join(target, "journal.sqlite")):
+            path.unlink()
+            with contextlib.suppress(OSError):  # it holds something else
+                os.rmdir(target)
+        raise
+
+
+_held: Dict[int, subprocess.Popen[bytes]] = {}  # the runs that end with this process, by the write end of a pipe
+
+
 def _child(command: List[str], detach: bool) -> subprocess.Popen[bytes]:
-    """Start a process in a session of its own: signals to this one, as of an interrupted cell, do not reach it."""
-    quiet = subprocess.DEVNULL if detach else None  # what outlives this process keeps none of its pipes open
-    process = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, stdout=quiet, stderr=quiet)
-    if not detach:
-        atexit.register(_end, process, os.getpid())
+    """Start a process in a session of its own: signals to this one, as of an interrupted cell, do not reach it.
+
+    Unless it is detached, it stops at the end of file of a pipe whose write end only this process has. The
+    kernel closes that end however this process ends.
+    """
+    if detach:  # what outlives this process keeps none of its pipes open
+        null = subprocess.DEVNULL
+        return subprocess.Popen(command, start_new_session=True, stdin=null, stdout=null, stderr=null)
+    for end in [end for end, process in _held.items() if process.poll() is not None]:
+        del _held[end]
+        os.close(end)
+    there, here = os.pipe()  # no program that this process executes inherits them, but the run
+    try:
+        process = subprocess.Popen(
+            [*command, f"--stop-with-fd={there}"], start_new_session=True, stdin=subprocess.DEVNULL, pass_fds=(there,)
+        )
+    except BaseException:
+        os.close(here)
+        raise
+    finally:
+        os.close(there)
+    _held[here] = process
     return process
 
 
-def _end(process: subprocess.Popen[bytes], parent: int) -> None:
-    """Stop a run with the process that started it. What is recorded stays, and pbt resume continues."""
-    if os.getpid() == parent and process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+def _let_go() -> None:
+    """Close the write ends in a fork of this process: they would keep its runs going after it."""
+    for end in _held:
+        os.close(end)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def open(dir: PathLike) -> Run:
@@ -262,7 +329,7 @@ class Run:
 
     def _last_event(self) -> int:
         """Give the number of the newest event."""
-        lines = self._ask("events").splitlines()
+        lines = self._ask("events", "--tail=1").splitlines()
         return int(json.loads(lines[-1])["seq"]) if lines else 0
 
     def _steer(self, verb: str, *more: str) -> str:
