@@ -118,7 +118,7 @@ def test_the_wheel(tmp_path: pathlib.Path) -> None:
 def test_what_pbt_run_takes() -> None:
     with pytest.raises(TypeError, match=r"pbt.run needs an experiment: pbt.run\(\"experiment.yaml\"\), or a dict"):
         pbt.run()
-    with pytest.raises(TypeError, match="or a dict, not a int"):
+    with pytest.raises(TypeError, match="a dict or a function, not a int"):
         pbt.run(3)  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError, match="there is no experiment file 'nope.yaml' in .*pbt init"):
         pbt.run("nope.yaml")

@@ -96,7 +96,7 @@ def kill_somebody(run: pbt.Run) -> str:
         ("set", ("x", {"h0": 0.5}), "is no member"),
         ("set", (1, {"h0": 2}), "h0: 2 is not a number in"),
         ("set", (1, {"h0": "much"}), "h0: "),
-        ("set", (1, {"h0": [1]}), "no value of a hyperparameter"),
+        ("set", (1, {"h0": [1]}), "is not a value of a hyperparameter"),
         ("set", (1, {"h0": float("nan")}), "h0: "),
         ("set", (1, {"nope": 1}), "there is no hyperparameter"),
         ("set", (1, {}), "usage"),
