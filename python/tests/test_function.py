@@ -66,6 +66,8 @@ def test_a_closure_and_a_resume_from_another_process() -> None:
     assert run.status()["state"] == "finished" and run.best()["score"] == 2.5
     assert {m["step"] for m in run.status()["members"]} == {20}
     assert pbt.open("b").status()["state"] == "finished"
+    os.rename("c", "moved")
+    assert pbt.open("moved").resume(budget__steps=25).wait().status()["state"] == "finished"
 
 
 def test_an_exception_in_a_function() -> None:

@@ -65,7 +65,9 @@ def environment() -> Dict[str, str]:
 
 
 def unpack(path: str) -> Callable[[], object]:
-    """Find a packed function, in a trainer's process."""
+    """Find a packed function, in a trainer's process: under this path, or, if the run was moved, in the run's directory."""
+    if not os.path.exists(path):
+        path = os.path.join(os.environ.get("PBT_RUN_DIR", ""), FILE)
     with open(path) as file:
         packed = json.load(file)
     sys.path.extend(entry for entry in packed["path"] if entry not in sys.path)
