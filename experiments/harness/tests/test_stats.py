@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from harness import stats
 
@@ -16,8 +15,7 @@ def test_flip_test_of_few() -> None:
     assert stats.flip_test([1, 2, 3, 4, 5]) == 2 / 32
     assert stats.flip_test([1, -1]) == 1
     assert stats.flip_test([0.0, 0.0]) == 1
-    with pytest.raises(ValueError, match="at most"):
-        stats.flip_test([1.0] * 17)
+    assert stats.flip_test([1.0] * 17) < 1e-4
 
 
 def test_paired_knows_which_way_is_better() -> None:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,5 +70,21 @@ func TestComparison(t *testing.T) {
 	}
 	if c := compare([]float64{1, 1.1}, []float64{0, 0}); c.mark() != "+" {
 		t.Errorf("%+v", c)
+	}
+}
+
+// The README shows the table of a record.
+func TestTheReadmeShowsTheRecordedTable(t *testing.T) {
+	var rec record
+	text, err := os.ReadFile("../results/surrogate-16-40.json")
+	if err == nil {
+		err = json.Unmarshal(text, &rec)
+	}
+	readme, e := os.ReadFile("../README.md")
+	if err != nil || e != nil {
+		t.Fatal(err, e)
+	}
+	if !strings.Contains(string(readme), rec.Table) {
+		t.Error("experiments/policies/README.md does not show the table of results/surrogate-16-40.json")
 	}
 }
