@@ -135,7 +135,7 @@ func TestBudget_ValidateNamesTheFault(t *testing.T) {
 		budget pbt.Budget
 		want   string
 	}{
-		{pbt.Budget{}, "a run needs a budget: steps per member, total steps, wall time or a target score"},
+		{pbt.Budget{}, "a run needs a budget: steps per member, total steps, wall time, a target score or patience"},
 		{pbt.Budget{Steps: -1}, "a budget cannot be negative"},
 		{pbt.Budget{Total: -1}, "a budget cannot be negative"},
 		{pbt.Budget{Steps: 1, Wall: -1}, "a budget cannot be negative"},
