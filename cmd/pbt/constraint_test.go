@@ -10,7 +10,7 @@ import (
 // verifies.
 func TestARunUnderConstraints(t *testing.T) {
 	dir := home(t, strings.Replace(quick, "trainer:", "  batch: {int: [8, 256]}\n  minibatch: {int: [1, 64]}\nconstraints: [\"minibatch <= batch\", \"batch % minibatch == 0\"]\ntrainer:", 1))
-	ok(t, dir, "run", "q.yaml", "--dir", "d", "--quiet")
+	ok(t, dir, "run", "q.yaml", "--dir", "d", "--quiet", "--slots", "1", "--seed", "2") // one slot: the order of arrival, and so each decision, is the same
 	decided, again := 0, 0
 	for _, line := range lines(ok(t, dir, "events", "d")) {
 		e := decode[event](t, line)
