@@ -211,6 +211,9 @@ func (r *rehearsal) checkLength(t Times, e Estimate) {
 		r.find(Wrong, c, "raise timeout, or make segments shorter", "a segment of %s takes about %s, and the timeout is %s", plural.Of(t.Steps, "step"), Duration(t.Segment), round(s.Timeout))
 	}
 	copies := r.Spec.Policy.Exploit == nil || r.Spec.Policy.Exploit.Name() != "none"
+	if r.checkSettings(e) {
+		copies = false
+	}
 	if copies && e.ReadyPoints > 0 && e.ReadyPoints < fewPoints {
 		r.find(Warning, c, "shorter segments or a larger budget: twenty ready points and more are usual", "each member has only %s in this budget, at which it can copy and vary (the first after %s)", plural.Of(e.ReadyPoints, "ready point"), Duration(e.FirstReady))
 	}
@@ -230,6 +233,19 @@ func (r *rehearsal) checkLength(t Times, e Estimate) {
 		}
 		r.find(OK, c, "", "%s", text)
 	}
+}
+
+// checkSettings warns of settings with which members never explore, or never copy. It tells
+// whether they never copy.
+func (r *rehearsal) checkSettings(e Estimate) (never bool) {
+	for _, w := range r.Spec.Warnings(e.ReadyPoints * r.Spec.Segment) {
+		check := CheckHypers
+		if w.About == machine.AboutCopies {
+			check, never = CheckLength, true
+		}
+		r.find(Warning, check, w.Hint, "%s", w.Says)
+	}
+	return never
 }
 
 // longer is the hint to make segments longer, if that leaves enough of them.

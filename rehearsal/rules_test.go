@@ -120,7 +120,7 @@ func TestWhatTheRunTakes(t *testing.T) {
 	const s = time.Second
 	var o outcome
 	o.Start, o.Train, o.Eval, o.Save, o.publish = 5*s, 10*s, 2*s, s/10, s/10
-	base := machine.Spec{Population: 10, Segment: 100, Budget: pbt.Budget{Steps: 3000}, Keep: machine.Keep{Best: 3}}
+	base := machine.Spec{Population: 10, Space: pbt.MustSpace(pbt.Uniform("x", 0, 1)), Segment: 100, Budget: pbt.Budget{Steps: 3000}, Keep: machine.Keep{Best: 3}}
 	r := measured(base, o)
 	r.estimate()
 	e := r.report.Estimate
@@ -133,12 +133,17 @@ func TestWhatTheRunTakes(t *testing.T) {
 		check  string
 		says   string
 	}{
-		"nothing":             {func(*rehearsal) {}, OK, CheckLength, "30 ready points"},
-		"a slow save":         {func(r *rehearsal) { r.base.Save = 20 * s }, Warning, CheckLength, "saving (20 s)"},
-		"few ready points":    {func(r *rehearsal) { r.Spec.Budget.Steps = 400 }, Warning, CheckLength, "only 4 ready points"},
-		"few by the clock":    {func(r *rehearsal) { r.Spec.Budget = pbt.Budget{Wall: 20 * time.Minute} }, Warning, CheckLength, "only 3 ready points"},
-		"few in all":          {func(r *rehearsal) { r.Spec.Budget = pbt.Budget{Total: 5000} }, Warning, CheckLength, "only 5 ready points"},
-		"few, but no copies":  {func(r *rehearsal) { r.Spec.Budget.Steps, r.Spec.Policy.Exploit = 400, pbt.NoExploit{} }, OK, CheckLength, "4 ready points"},
+		"nothing":            {func(*rehearsal) {}, OK, CheckLength, "30 ready points"},
+		"a slow save":        {func(r *rehearsal) { r.base.Save = 20 * s }, Warning, CheckLength, "saving (20 s)"},
+		"few ready points":   {func(r *rehearsal) { r.Spec.Budget.Steps = 400 }, Warning, CheckLength, "only 4 ready points"},
+		"few by the clock":   {func(r *rehearsal) { r.Spec.Budget = pbt.Budget{Wall: 20 * time.Minute} }, Warning, CheckLength, "only 3 ready points"},
+		"few in all":         {func(r *rehearsal) { r.Spec.Budget = pbt.Budget{Total: 5000} }, Warning, CheckLength, "only 5 ready points"},
+		"few, but no copies": {func(r *rehearsal) { r.Spec.Budget.Steps, r.Spec.Policy.Exploit = 400, pbt.NoExploit{} }, OK, CheckLength, "4 ready points"},
+		"one segment":        {func(r *rehearsal) { r.Spec.Budget.Steps = 90 }, Warning, CheckLength, "each member trains one segment only"},
+		"a long burn-in": {func(r *rehearsal) {
+			r.Spec.Budget, r.Spec.Policy.Ready = pbt.Budget{Wall: time.Hour}, pbt.Every{BurnIn: 5000}
+		}, Warning, CheckLength, "ready.burn_in is 5000 steps"},
+		"nothing to explore":  {func(r *rehearsal) { r.Spec.Space = pbt.MustSpace(pbt.Constant("x", pbt.Int(1))) }, Warning, CheckHypers, "every hyperparameter is constant"},
 		"over the timeout":    {func(r *rehearsal) { r.Spec.Timeout = time.Minute }, Wrong, CheckLength, "the timeout is 1 min"},
 		"a start per member":  {func(r *rehearsal) { r.restarted, r.base.Start = true, 1000*s }, Warning, CheckLength, "begins with a new process"},
 		"a full disk":         {func(r *rehearsal) { r.Free = 16_000 }, Wrong, CheckDisk, "only 16 kB are free"},

@@ -269,6 +269,7 @@ func (f *runFlags) startBranch(cmd *cobra.Command, b *branching) error {
 	if !f.quiet {
 		fmt.Fprintln(cmd.ErrOrStderr(), clean(b.say(f.dir)))
 	}
+	f.warnSettings(cmd.ErrOrStderr(), &b.spec)
 	return f.train(cmd, e, show)
 }
 

@@ -84,3 +84,17 @@ func TestRunWarnsOfACommandThatNeverLoads(t *testing.T) {
 		t.Error(r)
 	}
 }
+
+// A run warns before it trains of settings with which no member can copy or explore.
+func TestRunWarnsOfSettingsThatPreventCopies(t *testing.T) {
+	dir := homeOf(t, `echo 1 > "$1/w"; echo '{"q": 1}'`)
+	for name, want := range map[string]string{"ready.burn_in=1e6": "warning: no copy can happen: ready.burn_in is 1000000 steps", "hyperparameters={h0: 1}": "warning: every hyperparameter is constant"} {
+		r := cli(t, dir, "run", "q.yaml", "--set", name, "--no-web")
+		if r.code != exitDone || strings.Count(r.err, want) != 1 {
+			t.Error(name, r)
+		}
+		if r := cli(t, dir, "run", "q.yaml", "--set", name, "--no-web", "--quiet"); strings.Contains(r.err, "warning") {
+			t.Error(name, r)
+		}
+	}
+}

@@ -199,7 +199,18 @@ func (f *runFlags) start(cmd *cobra.Command, exp *config.Experiment, source []by
 	if exp.Trainer.IsTemplate() && !exp.Trainer.Loads() && !f.quiet {
 		fmt.Fprintln(cmd.ErrOrStderr(), `warning: trainer.command never mentions {load}: unless the program reads PBT_LOAD by itself, every segment begins with fresh weights and a copy copies nothing. Add "{load?--load}" to the command, or test it: pbt check`)
 	}
+	f.warnSettings(cmd.ErrOrStderr(), &spec)
 	return f.train(cmd, e, show)
+}
+
+// warnSettings warns of settings with which members never explore, or never copy.
+func (f *runFlags) warnSettings(w io.Writer, spec *machine.Spec) {
+	if f.quiet {
+		return
+	}
+	for _, warning := range spec.Warnings(0) {
+		fmt.Fprintf(w, "warning: %s. To change that: %s\n", clean(warning.Says), warning.Hint)
+	}
 }
 
 // config is the engine's configuration for an experiment.
