@@ -10,13 +10,17 @@ import (
 // Underived returns an experiment, as JSON and as a file, without the settings whose
 // defaults follow from others (from the population, a range, the budget, the metric's
 // name), so that other settings give them anew. What the user wrote stays: what stands in
-// the source, the user's own file, and what is not the default. sets are applied to both.
-func (e *Experiment) Underived(source []byte, sets ...string) (stored, file []byte, err error) {
+// the source, the user's own file, what the command line set when the run began, and what is
+// not the default. sets are applied to both.
+func (e *Experiment) Underived(source []byte, began []string, sets ...string) (stored, file []byte, err error) {
 	doc, err := e.encode()
 	if err != nil {
 		return nil, nil, err
 	}
 	wrote := loadYAML(&source0, source, &complaints{})
+	for _, set := range began {
+		wrote = assign(wrote, set, &complaints{})
+	}
 	at := position{src: &source0}
 	for _, path := range e.derived() {
 		if wrote.reaches(path) {

@@ -21,14 +21,14 @@ func TestDerivedDefaultsAreDerivedAgain(t *testing.T) {
 	derive := func(text string, sets ...string) (stored, file *Experiment) {
 		t.Helper()
 		old := mustParse(t, text)
-		json, yaml, err := old.Underived([]byte(text), sets...)
+		json, yaml, err := old.Underived([]byte(text), nil, sets...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if stored, err = FromJSON(json, Set(sets...)); err != nil {
 			t.Fatal(err)
 		}
-		if json, yaml, err = stored.Underived(yaml); err != nil { // a branch of the branch
+		if json, yaml, err = stored.Underived(yaml, nil); err != nil { // a branch of the branch
 			t.Fatal(err)
 		}
 		if again, err := FromJSON(json); err != nil || again.Policy.MinScored != stored.Policy.MinScored || again.Segment != stored.Segment {
@@ -51,5 +51,28 @@ func TestDerivedDefaultsAreDerivedAgain(t *testing.T) {
 	}
 	if e, _ := derive(derivable, "population=1"); e.Policy.MinScored != 1 {
 		t.Errorf("a population of 1 has min_scored %d", e.Policy.MinScored)
+	}
+}
+
+// What the command line set when the run began is no derived default, although it equals one.
+func TestWhatWasSetIsNotDerivedAgain(t *testing.T) {
+	began := []string{"peers.min_scored=2", "segment.steps=20", "hyperparameters.lr.bounds=[1e-4, 0.1]"}
+	old, err := Parse("e.yaml", []byte(derivable), Set(began...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := []string{"population=20", "budget.steps=2000", "hyperparameters.lr.log=[1e-3, 1e-2]"}
+	json, yaml, err := old.Underived([]byte(derivable), began, sets...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := FromJSON(json, Set(sets...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for how, e := range map[string]*Experiment{"journal": e, "file": mustParse(t, string(yaml))} {
+		if lr := e.Hyperparameters[0].Bounds; e.Policy.MinScored != 2 || e.Segment != 20 || lr != (pbt.Range{Lo: 1e-4, Hi: 0.1}) {
+			t.Errorf("%s: min_scored %d, segment %d, bounds %v", how, e.Policy.MinScored, e.Segment, lr)
+		}
 	}
 }

@@ -95,7 +95,7 @@ func planBranch(dir, segment string, sets []string, options []config.Option) (*b
 	}
 	from, _ := relocate(dir, old)
 	b.origin = from.derived()
-	if err := b.settings(old, h.Started.Source, id, sets, options); err != nil {
+	if err := b.settings(old, h.Started.Source, from.setAtStart(), id, sets, options); err != nil {
 		return nil, err
 	}
 	return b, b.record(h, old, id)
@@ -156,12 +156,12 @@ const branchSuffix = "-branch"
 
 // settings are the new run's: the old one's, with what was set. Defaults that follow from
 // other settings follow from the new ones.
-func (b *branching) settings(old *config.Experiment, wrote string, id int64, sets []string, options []config.Option) error {
+func (b *branching) settings(old *config.Experiment, wrote string, began []string, id int64, sets []string, options []config.Option) error {
 	exp := *old
 	exp.Name = strings.TrimSuffix(exp.Name, branchSuffix) + branchSuffix
 	exp.Initial = nil // were for fresh weights
 	exp.Seed = pbt.BranchSeed(old.Seed, id)
-	stored, source, err := exp.Underived([]byte(wrote), sets...)
+	stored, source, err := exp.Underived([]byte(wrote), began, sets...)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,10 @@ func TestABranchDerivesItsDefaultsAgain(t *testing.T) {
 	ok(t, dir, "branch", "four", "best", "--dir", "twenty", "--no-start", "--set", "population=20")
 	ok(t, dir, "branch", "four", "best", "--dir", "wide", "--no-start", "--set", "hyperparameters.noise.log=[1e-4, 1]")
 	ok(t, dir, "branch", "twenty", "best", "--dir", "four-again", "--no-start", "--set", "population=4")
-	for run, want := range map[string]string{"twenty": `"min_scored":10`, "wide": `"bounds":[0.0001,1]`, "four-again": `"min_scored":2`} {
+	ok(t, dir, "run", "q.yaml", "--dir", "set", "--quiet", "--set", "population=4", "--set", "budget.steps=10", "--slots", "1", "--set", "peers.min_scored=2")
+	ok(t, dir, "branch", "set", "best", "--dir", "set-twenty", "--no-start", "--set", "population=20") // keeps what the user set
+	ok(t, dir, "branch", "set-twenty", "best", "--dir", "set-thirty", "--no-start", "--set", "population=30")
+	for run, want := range map[string]string{"set-twenty": `"min_scored":2`, "set-thirty": `"min_scored":2`, "twenty": `"min_scored":10`, "wide": `"bounds":[0.0001,1]`, "four-again": `"min_scored":2`} {
 		says(t, ok(t, dir, "events", run), want)
 	}
 }

@@ -137,6 +137,14 @@ func (o *origin) derived() *origin {
 	return &origin{File: o.File, Workdir: o.Workdir, Derived: true}
 }
 
+// setAtStart is what the command line set when the run began, as far as it is known.
+func (o *origin) setAtStart() []string {
+	if o == nil {
+		return nil
+	}
+	return o.Sets
+}
+
 // moved finds the experiment file of a run whose directory was moved or copied together
 // with it, and tells whether it was.
 func (o *origin) moved(dir string) (*origin, bool) {
