@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/seed-7a1a2db0/pbt"
-	"github.com/seed-7a1a2db0/pbt/internal/plural"
 )
 
 // Warning is a setting that is valid and probably not meant: with it, part of the algorithm
@@ -97,14 +96,22 @@ func (s *Spec) neverCopies(steps int64) (says, hint string) {
 		return "", ""
 	}
 	last := (each - 1) / s.Segment * s.Segment // a member's last ready point with steps left to train
-	per := plural.Of(each, "step") + " for each member"
+	per := countSteps(each) + " for each member"
 	switch {
 	case last == 0:
-		return fmt.Sprintf("no copy can happen: a segment has %s, and %s allows %s, so each member trains one segment only", plural.Of(s.Segment, "step"), budget, per), "use a larger budget or shorter segments"
+		return fmt.Sprintf("no copy can happen: a segment has %s, and %s allows %s, so each member trains one segment only", countSteps(s.Segment), budget, per), "use a larger budget or shorter segments"
 	case ready.BurnIn > last:
-		return fmt.Sprintf("no copy can happen: ready.burn_in is %s, and %s allows %s, so its last ready point before the end is at step %d", plural.Of(ready.BurnIn, "step"), budget, per, last), "use a smaller ready.burn_in or a larger budget"
+		return fmt.Sprintf("no copy can happen: ready.burn_in is %s, and %s allows %s, so its last ready point before the end is at step %d", countSteps(ready.BurnIn), budget, per, last), "use a smaller ready.burn_in or a larger budget"
 	case ready.Steps > last:
-		return fmt.Sprintf("no copy can happen: ready points are %s apart, and %s allows %s, so no member is ready before the end", plural.Of(ready.Steps, "step"), budget, per), "use more frequent ready points or a larger budget"
+		return fmt.Sprintf("no copy can happen: ready points are %s apart, and %s allows %s, so no member is ready before the end", countSteps(ready.Steps), budget, per), "use more frequent ready points or a larger budget"
 	}
 	return "", ""
+}
+
+// countSteps is a number of steps in words. This package imports no other one for that.
+func countSteps(n int64) string {
+	if n == 1 {
+		return "1 step"
+	}
+	return fmt.Sprintf("%d steps", n)
 }
