@@ -136,7 +136,7 @@ def fill() -> None:
     """Write the numbers in the documents."""
     look_up = values()
     for path in documents.paths():
-        path.write_text(documents.filled(path.read_text(), look_up))
+        path.write_text(documents.filled(documents.read(path), look_up))
 
 
 def check() -> None:
@@ -153,7 +153,7 @@ def check() -> None:
             if n == "summary.json" or n.split("-")[-1] in ("result.svg", "curves.svg", "schedules.svg")
         ]
     look_up = values()
-    wrong += [path for path in documents.paths() if documents.filled(path.read_text(), look_up) != path.read_text()]
+    wrong += [path for path in documents.paths() if documents.filled(text := documents.read(path), look_up) != text]
     if wrong:
         raise SystemExit("not what the records say: " + ", ".join(map(str, wrong)) + "\nmake results writes them anew")
     print("results: all follow from the records")

@@ -1,6 +1,8 @@
-"""Numbers in documents: between `<!--=NAME-->` and `<!--/-->` stands what the summaries say.
+"""Numbers in documents: the summaries are their only source.
 
-NAME is a path such as rl/breakout/table. `python -m harness fill` writes, `check` compares.
+Between `<!--=NAME-->` and `<!--/-->` stands one value or table; NAME is a path such as rl/breakout/table.
+Between BEGIN and END, each on a line of its own, stands the table of main results; README.md must have it.
+`python -m harness fill` writes, `check` compares.
 """
 
 from __future__ import annotations
@@ -8,13 +10,16 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .domains import ARM_NAMES, EXPERIMENTS, REPO, Domain, Measure, member_name
 
 MARK = re.compile(r"(<!--=(?P<name>[\w./,:%-]+)-->)(?P<text>.*?)(<!--/-->)", re.DOTALL)
-DOCUMENTS = (REPO / "README.md", REPO / "docs" / "results.md", EXPERIMENTS / "README.md")
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+README = REPO / "README.md"
+DOCUMENTS = (README, REPO / "docs" / "results.md", EXPERIMENTS / "README.md")
 NOT_RUN = "not run yet"
 
 
@@ -23,8 +28,41 @@ def paths() -> list[Path]:
     return [p for p in (*DOCUMENTS, *sorted(EXPERIMENTS.glob("*/README.md"))) if p.exists()]
 
 
+def blocks(text: str) -> list[tuple[int, int]]:
+    """Give where the text between each BEGIN and its END starts and stops."""
+    found = []
+    lines = text.splitlines(keepends=True)
+    starts = [sum(map(len, lines[:i])) for i in range(len(lines) + 1)]
+    opened: int | None = None
+    for i, line in enumerate(lines):
+        if line.strip() == BEGIN and opened is None:
+            opened = starts[i + 1]
+        elif line.strip() == END and opened is not None:
+            found.append((opened, starts[i]))
+            opened = None
+        elif line.strip() in (BEGIN, END):
+            raise ValueError(f"line {i + 1}: {line.strip()} without its counterpart")
+    if opened is not None:
+        raise ValueError(f"{BEGIN} without {END}")
+    return found
+
+
+def read(path: Path) -> str:
+    """Read a document, and fail if its markers are incomplete or README.md has no table of main results."""
+    text = path.read_text()
+    try:
+        found = blocks(text)
+    except ValueError as e:
+        raise SystemExit(f"{path}: {e}; add the missing marker line") from None
+    if path == README and len(found) != 1:
+        raise SystemExit(f"{path}: found {len(found)} tables of main results; want one, between {BEGIN} and {END}")
+    return text
+
+
 def filled(text: str, values: Callable[[str], str]) -> str:
-    """Give a document with every mark's text as it should be."""
+    """Give a document with the text of every mark and block as it should be."""
+    for begin, end in reversed(blocks(text)):
+        text = text[:begin] + main_results(values) + "\n" + text[end:]
 
     def one(match: re.Match[str]) -> str:
         new = values(match["name"].strip())
@@ -86,6 +124,44 @@ def number(x: float, digits: int) -> str:
 
 def spread(interval: list[float], digits: int) -> str:
     return f"{number(interval[0], digits)} to {number(interval[1], digits)}"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A row of the table of main results: a measure of a domain's variant."""
+
+    label: str
+    domain: str
+    variant: str
+    measure: str
+
+
+HEADLINES = (
+    Headline("A2C on Breakout (MinAtar): return on new episodes", "rl", "breakout", "return"),
+    Headline("A2C on SpaceInvaders (MinAtar): return on new episodes", "rl", "invaders", "return"),
+    Headline("Transformer, English to German: BLEU on test sentences", "translation", "main", "test_bleu"),
+    Headline(
+        "GAN on Fashion-MNIST: Inception-style score, by a classifier that no decision used", "gan", "truncation", "score"
+    ),
+)
+
+
+def main_results(values: Callable[[str], str]) -> str:
+    """Give one row for each headline: both medians, the seeds that PBT wins and the paired difference."""
+    rows = []
+    for h in HEADLINES:
+        at = f"{h.domain}/{h.variant}/measures/{h.measure}"
+        pair = f"{at}/pairs/pbt-random"
+        rows.append(
+            [
+                h.label,
+                values(f"{at}/arms/pbt/median:.2f"),
+                values(f"{at}/arms/random/median:.2f"),
+                f"{values(f'{pair}/wins')} of {values(f'{pair}/n')} seeds",
+                f"{values(f'{pair}/mean:.2f')} ({values(f'{pair}/mean_interval:.2f')})",
+            ]
+        )
+    return table(["", "PBT", "random search", "PBT is better in", "mean difference (95 % interval)"], rows)
 
 
 def result_table(domain: Domain, s: Mapping[str, Any]) -> str:

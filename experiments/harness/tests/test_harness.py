@@ -149,6 +149,36 @@ def test_marks() -> None:
     assert documents.filled(once, {"x": "1.5", "t": "| a |\n| b |"}.__getitem__) == once
 
 
+def test_main_results_stand_between_two_lines() -> None:
+    text = f"before\n{documents.BEGIN}\nold\n{documents.END}\nafter\n"
+    once = documents.filled(text, lambda name: "1 to 2" if "interval" in name else "3")
+    lines = once.splitlines()
+    assert lines[:2] == ["before", documents.BEGIN] and lines[-2:] == [documents.END, "after"]
+    assert len(lines) == 6 + len(documents.HEADLINES) and lines[4].endswith("| 3 | 3 | 3 of 3 seeds | 3 (1 to 2) |")
+    assert documents.filled(once, lambda name: "1 to 2" if "interval" in name else "3") == once
+    assert documents.filled(once, lambda name: "1 to 2" if "interval" in name else "4") != once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no table\n",
+        f"{documents.BEGIN}\n",
+        f"{documents.END}\n",
+        f"{documents.BEGIN}\n{documents.BEGIN}\n{documents.END}\n",
+        2 * f"{documents.BEGIN}\n{documents.END}\n",
+    ],
+)
+def test_a_readme_without_its_table_of_main_results_is_refused(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(text)
+    monkeypatch.setattr(documents, "README", readme)
+    with pytest.raises(SystemExit, match=r"README\.md: .*results: "):
+        documents.read(readme)
+
+
 def test_each_random_yaml_is_pbt_yaml_without_exploit() -> None:
     for name in domains.names():
         folder = EXPERIMENTS / name
