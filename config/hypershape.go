@@ -25,14 +25,14 @@ var (
 var (
 	boundsField = func(s shape, example string) field {
 		return field{key: "bounds", shape: s, example: example,
-			doc: "Exploring never leaves these. They may be wider than the range that first values are drawn from.", unset: "the range of first values"}
+			doc: "Limits of exploring. They may be wider than the range of initial values.", unset: "the range of initial values"}
 	}
 	zeroField = field{key: "zero", shape: words{"leaves", "absorbing"}, def: `"leaves"`, example: "absorbing",
-		doc: "Whether perturbing a 0 leaves it. Bare multiplication, as in the paper, never does: that is `absorbing`."}
+		doc: "Whether perturbing changes a 0. `absorbing` multiplies only, as in the paper, so that a 0 stays 0."}
 	exploreField = field{key: "explore", shape: flag{}, def: "true", example: "false",
-		doc: "`false`: drawn once and copied, but never explored; for what belongs to the weights, such as a layer's width."}
+		doc: "`false`: drawn once and copied, but never explored. Use it for values that belong to the weights, such as a layer's width."}
 	inheritField = field{key: "inherit", shape: flag{}, def: "true", example: "false",
-		doc: "`false`: a copy keeps its own value, which then is never explored either."}
+		doc: "`false`: a copy keeps its own value, which is never explored."}
 	whenField = field{key: "when", example: "{optimizer.name: sgd}",
 		doc: "The hyperparameter exists only while another one has this value, or one of these values.", unset: "it always exists",
 		shape: table{of: either{value, list{of: value, least: 1, most: pbt.MaxValues, unique: true, name: "a list of values"}}, least: 1, most: 1,
@@ -48,13 +48,13 @@ var parameter = variants{
 	what: "kinds",
 	cases: []variant{
 		kindOf("uniform", "A number, first drawn uniformly between two ends.", "[0, 0.8]", numberEnds, boundsField(numberEnds, "[-1, 2]"), zeroField),
-		kindOf("log", "A number above 0, first drawn so that its logarithm is uniform: learning rates.", "[1e-5, 1e-1]", aboveEnds, boundsField(aboveEnds, "[1e-6, 1]")),
+		kindOf("log", "A number above 0, initially drawn log-uniformly. Use it for learning rates.", "[1e-5, 1e-1]", aboveEnds, boundsField(aboveEnds, "[1e-6, 1]")),
 		kindOf("near_one", "A number just under 1, such as a discount: 1−x is drawn log-uniformly, and 1−x is what exploring multiplies.", "[0.9, 0.9999]", belowEnds, boundsField(belowEnds, "[0.5, 0.99999]")),
 		kindOf("int", "A whole number, first drawn uniformly; both ends may be drawn.", "[1, 4]", wholeEnds, boundsField(wholeEnds, "[0, 8]"), zeroField),
 		kindOf("log_int", "A whole number above 0, first drawn log-uniformly: widths, batch sizes.", "[16, 512]", countEnds, boundsField(countEnds, "[1, 1024]")),
 		kindOf("ordered", "One of a list whose order means something: exploring moves to a neighbour. Each value keeps the type that it is written with: 1 is a whole number, 1.0 is not.", "[16, 32, 64]", valueList),
 		kindOf("choice", "One of a set without order: exploring draws again. A truth value is {choice: [false, true]}. Each value keeps its type, as in `ordered`.", "[relu, gelu]", valueList),
-		{key: "constant", doc: "A value that is handed to the trainer and never changes. A bare value, `epochs: 3`, says the same.",
+		{key: "constant", doc: "A value that is passed to the trainer and never changes. A bare value, `epochs: 3`, means the same.",
 			shape: value, extras: []field{whenField}, ex: "3"},
 	},
 	hints: map[string]string{

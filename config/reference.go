@@ -35,33 +35,33 @@ func Reference() string {
 
 const referenceHead = "# The experiment file\n\n" +
 	"<!-- Printed by config.Reference from the table that the parser checks against. Edit config/fields.go, not this. -->\n\n" +
-	"One YAML file says what to train and how. The smallest:\n\n```yaml\n" + smallest + "\n```\n\n" +
-	"`pbt schema` prints the JSON Schema, with which an editor completes and checks while you type.\n" +
-	"Any value can be set from the command line: `pbt run FILE --set budget.steps=8000 --set 'hyperparameters.lr.log=[1e-4, 1e-2]'`;\n" +
-	"`null` takes a key away. Of two alternatives, such as `exploit.ttest` and `exploit.truncation`, the one set wins.\n\n"
+	"One YAML file describes what to train and how. This page lists every key with its type, default and meaning. The smallest file:\n\n```yaml\n" + smallest + "\n```\n\n" +
+	"`pbt schema` prints the JSON Schema, which lets an editor complete and check the file while you type.\n" +
+	"The command line can set any value: `pbt run FILE --set budget.steps=8000 --set 'hyperparameters.lr.log=[1e-4, 1e-2]'`;\n" +
+	"`null` removes a key. Setting one of two alternatives, such as `exploit.ttest` and `exploit.truncation`, removes the other.\n\n"
 
-var referenceRules = "The file is YAML 1.2 in UTF-8: `1e-5` is a number, `yes` is a text, tags are refused; anchors, aliases and `<<` may be used.\n" +
+var referenceRules = "The file is YAML 1.2 in UTF-8: `1e-5` is a number, `yes` is a text. Anchors, aliases and `<<` are allowed; tags are refused.\n" +
 	"A whole number may be written `1e6`. A duration is `90s`, `10m`, `1h30m`, `1.5d`; a size is `500MB`, `10GB` (powers of 1000) or `1GiB` (of 1024).\n" +
 	describeLimit() + "\n"
 
 const referenceCommand = `
-A command is of one of two kinds, which its words tell apart:
+A command is one of two kinds:
 
 | the command | is |
 | --- | --- |
-| holds placeholders | a template: a process of its own for each segment. It must be told where to save, by ` + "`{save}`" + `. |
-| holds none | a client: a process that stays alive and speaks [pbt's protocol](protocol.md) over the socket in ` + "`PBT_SOCKET`" + `; in Python, ` + "`for segment in pbt.segments()`" + `. |
+| contains placeholders | a template: one process for each segment. It must contain ` + "`{save}`" + `, the directory to save to. |
+| contains none | a client: a process that keeps running and uses [pbt's protocol](protocol.md) over the socket in ` + "`PBT_SOCKET`" + `; in Python, ` + "`for segment in pbt.segments()`" + `. |
 
 With whole GPUs, the first slot has the first ` + "`gpus_per_slot`" + ` of them, the second the next, and so on. Where slots share,
-each GPU gets one slot before any gets its second. More slots than fit are refused.
+each GPU gets one slot before any GPU gets a second one. pbt refuses more slots than fit.
 
-In a command, a name in braces stands for a value:
+pbt replaces a name in braces by a value:
 
-| placeholder | stands for |
+| placeholder | value |
 | --- | --- |
 | ` + "`{lr}`" + ` | the hyperparameter lr, and so on; nested ones with dots |
-| ` + "`{steps}`" + ` | training steps to do now |
-| ` + "`{from}`" + ` | training steps the weights have behind them |
+| ` + "`{steps}`" + ` | training steps of this segment |
+| ` + "`{from}`" + ` | training steps that the weights already have |
 | ` + "`{until}`" + ` | ` + "`{from}` + `{steps}`" + `: the step at which the segment ends, for programs that take an absolute target |
 | ` + "`{load}`" + ` | the directory to load from; empty for fresh weights |
 | ` + "`{save}`" + ` | the directory to save to |
@@ -97,9 +97,9 @@ func (f *field) otherwise() string {
 	_, isRecord := f.shape.(record)
 	switch {
 	case f.required:
-		return "none, it must be there"
+		return "none; required"
 	case f.def == "{}" && isRecord:
-		return "those of its keys"
+		return "the defaults of its keys"
 	case f.def != "":
 		return "`" + cell(string(appendFlow(nil, f.defaultNode()))) + "`"
 	}
@@ -144,7 +144,7 @@ func describe(b *strings.Builder, s shape, path string) {
 		}
 	case space:
 		describeCases(b, parameter, path+".NAME")
-		fmt.Fprintf(b, "\nA mapping without any of these keys (nor `bool`) is a group: the names in it are known by dotted names, such as `optimizer.momentum`.\n")
+		fmt.Fprintf(b, "\nA mapping without any of these keys (nor `bool`) is a group: its names become dotted names, such as `optimizer.momentum`.\n")
 	}
 }
 

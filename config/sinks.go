@@ -48,39 +48,39 @@ var (
 
 var sinks = record{fields: []field{
 	{key: "tensorboard", shape: tensorBoard, unset: "not written", example: "{}", resume: true,
-		doc: "TensorBoard event files: a run for each member, and one for the ancestry of the best weights."},
+		doc: "Write TensorBoard event files: a run for each member, and one for the ancestry of the best weights."},
 	{key: "mlflow", shape: mlflow, unset: "not sent", example: "{uri: http://127.0.0.1:5000}", resume: true,
-		doc: "An MLflow tracking server: a run with a child for each member. Names and passwords come from MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN."},
+		doc: "Send to an MLflow tracking server: a run with a child for each member. User names and passwords come from MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD, MLFLOW_TRACKING_TOKEN."},
 	{key: "wandb", shape: wandb, unset: "not logged", example: "{project: digits}", resume: true,
-		doc: "Weights & Biases, through the wandb package of a Python: a group with a run for each member. The key comes from WANDB_API_KEY, or from `wandb login`."},
+		doc: "Log to Weights & Biases, through the wandb package of a Python: a group with a run for each member. The key comes from WANDB_API_KEY, or from `wandb login`."},
 }}
 
 var tensorBoard = record{fields: []field{
 	{key: "dir", shape: freeText, unset: "tensorboard/ in the run's directory", example: "logs",
-		doc: "Where to write, in a folder named after the run's directory. A relative one begins at the experiment file."},
+		doc: "The directory to write to, in a folder named after the run's directory. A relative path starts at the experiment file."},
 }}
 
 var mlflow = record{fields: []field{
 	{key: "uri", shape: text{max: MaxText, pattern: webPattern, form: "an address such as http://127.0.0.1:5000, without a password"},
-		unset: "what MLFLOW_TRACKING_URI says when the run starts", example: "http://127.0.0.1:5000", doc: "The tracking server."},
-	{key: "experiment", shape: text{max: 200}, unset: "the run's name", example: "digits", doc: "The MLflow experiment to put the runs in; it is made if it is not there."},
+		unset: "what MLFLOW_TRACKING_URI says when the run starts", example: "http://127.0.0.1:5000", doc: "The address of the tracking server."},
+	{key: "experiment", shape: text{max: 200}, unset: "the run's name", example: "digits", doc: "The MLflow experiment for the runs. pbt creates it if it does not exist."},
 }}
 
 var wandb = record{fields: []field{
 	{key: "project", shape: text{max: 128}, unset: "the run's name", example: "digits", doc: "The W&B project."},
 	{key: "mode", shape: words{"offline", "online"}, def: `"offline"`, example: "online",
 		doc: "`offline` writes files in the run's directory, for `wandb sync`; `online` sends."},
-	{key: "python", shape: freeText, def: `"python3"`, example: ".venv/bin/python", doc: "The Python that has wandb installed. A path with a slash begins at the experiment file."},
+	{key: "python", shape: freeText, def: `"python3"`, example: ".venv/bin/python", doc: "A Python that has wandb installed. A path with a slash starts at the experiment file."},
 }}
 
 var notify = record{fields: []field{
 	{key: "webhook", shape: text{max: MaxText, pattern: webhookPattern, form: "an address such as https://example.org/hook, or $NAME"},
-		unset: "none", example: "$PBT_WEBHOOK", doc: "POST a JSON object there. `$NAME` takes the address from the environment, so that a secret one is not recorded."},
+		unset: "none", example: "$PBT_WEBHOOK", doc: "Send a JSON object to this address by POST. `$NAME` reads the address from the environment, so that a secret address is not recorded."},
 	{key: "command", shape: list{of: scalar{maxText: MaxText}, least: 1, most: MaxArguments, name: "a list of words"},
-		unset: "none", example: "[./tell.sh]", doc: "Run a program, with the details in its environment (PBT_EVENT, PBT_MESSAGE, …) and as JSON on its standard input. It runs where pbt was started; no shell reads the words."},
+		unset: "none", example: "[./tell.sh]", doc: "Run a program with the details in its environment (PBT_EVENT, PBT_MESSAGE, …) and as JSON on its standard input. It runs in the directory where pbt was started, without a shell."},
 	{key: "on", shape: list{of: words(NotifyKinds), least: 1, most: len(NotifyKinds), unique: true, name: "a list of occasions"},
 		def: `["finish", "pause", "trouble"]`, example: "[finish, pause, best, trouble]",
-		doc: "The occasions: `finish` (the run has ended), `pause` (somebody must mend something), `best` (a new best score, at most one a minute), `trouble` (failures in a row, a full disk)."},
+		doc: "The occasions: `finish` (the run has ended), `pause` (the run is paused by a fault or a user), `best` (a new best score, at most one a minute), `trouble` (failures in a row, a full disk)."},
 }}
 
 func (d *decoder) sinks(v fieldsView, name string) (s Sinks) {
