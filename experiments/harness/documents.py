@@ -297,7 +297,7 @@ def lineage_table(domain: Domain, s: Mapping[str, Any]) -> str:
         for i, seed in enumerate(s["seeds"])
     ]
     return table(
-        ["seed", "copies", "first members with descendants at the end", "last common ancestor, at this part of the training"],
+        ["seed", "copies", "initial members with descendants at the end", "last common ancestor, at this part of the training"],
         rows,
     )
 
