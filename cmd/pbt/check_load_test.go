@@ -25,6 +25,9 @@ w = json.load(open(load + "/w"))[0] if load and not "blind" in fault else 5.0
 r = random.Random(1 if "noseed" in fault else int(seed))
 for _ in range(int(steps)): w -= float(lr) * (w + r.gauss(0, .1))
 json.dump([w, time.time() if "stamp" in fault else 0, seed if "args" in fault else 0], open(save + "/w", "w"))
+if "noisy" in fault: # differs from one process to the next, and is the same in each run of this test
+    with open(os.path.dirname(os.path.abspath(__file__)) + "/count", "a") as f: f.write("x")
+    random.seed(os.path.getsize(f.name))
 print(json.dumps({"loss": w * w + ("noisy" in fault) * random.gauss(0, 0.1)}))
 `
 
