@@ -9,7 +9,7 @@ import importlib
 import inspect
 import pathlib
 import warnings
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 import pytest
 
@@ -73,6 +73,22 @@ REFUSED: Dict[str, Make] = {
     ),
 }
 
+#: Schedulers with functions of their own, which no checkpoint holds.
+FUNCTIONS: Dict[str, Make] = {
+    "CyclicLR, scale_fn": lambda s, o, lr: s.CyclicLR(o, lr / 10, lr, step_size_up=5, scale_fn=lambda x: 0.9**x),
+    "SequentialLR, OneCycleLR": lambda s, o, lr: sequence(s, o, s.OneCycleLR(o, lr, total_steps=ALL)),
+    "SequentialLR, CyclicLR": lambda s, o, lr: sequence(s, o, s.CyclicLR(o, lr / 10, lr, step_size_up=5)),
+    "ChainedScheduler, OneCycleLR": lambda s, o, lr: s.ChainedScheduler(
+        [s.OneCycleLR(o, lr, total_steps=ALL + 1), s.ExponentialLR(o, 0.9)]
+    ),
+    "ChainedScheduler, CyclicLR": lambda s, o, lr: s.ChainedScheduler(
+        [s.CyclicLR(o, lr / 10, lr, step_size_up=5), s.ExponentialLR(o, 0.9)]
+    ),
+    "ChainedScheduler, of SequentialLR of OneCycleLR": lambda s, o, lr: s.ChainedScheduler(
+        [sequence(s, o, s.OneCycleLR(o, lr, total_steps=ALL)), s.ExponentialLR(o, 0.9)]
+    ),
+}
+
 
 def different(s: Any, o: Any) -> Any:
     scheduler = s.ChainedScheduler([s.StepLR(o, 3), s.ExponentialLR(o, 0.9)])
@@ -100,9 +116,9 @@ class Wrapper:
 
 
 class Member:
-    """An optimiser and its scheduler, which pbt.torch begins with lr."""
+    """An optimiser and its scheduler, which pbt.torch begins with lr, unless it is None."""
 
-    def __init__(self, make: Make, made_with: float, lr: float, wrap: bool = False, tensor: bool = False) -> None:
+    def __init__(self, make: Make, made_with: float, lr: Optional[float], wrap: bool = False, tensor: bool = False) -> None:
         self.torch: Any = importlib.import_module("torch")
         self.helper: Any = importlib.import_module("pbt.torch")
         self.schedulers: Any = importlib.import_module("torch.optim.lr_scheduler")
@@ -113,7 +129,8 @@ class Member:
             warnings.simplefilter("ignore")  # old torch, of what its own SequentialLR does
             self.scheduler = make(self.schedulers, self.optimizer, made_with)
         self.parts = {"optimizer": self.optimizer, "scheduler": Wrapper(self.scheduler) if wrap else self.scheduler}
-        self.set(lr)
+        if lr is not None:
+            self.set(lr)
 
     def set(self, lr: float) -> Any:
         return self.helper.set_hypers({"lr": lr}, **self.parts)
@@ -148,6 +165,19 @@ def test_a_copy_goes_on_as_if_it_had_begun_with_its_rate(name: str, k: int, wrap
     if hasattr(member.scheduler, "get_last_lr"):
         assert [float(x) for x in member.parts["scheduler"].get_last_lr()] == [member.rate()]
     assert [member.rate(), *member.train(ALL - k)] == pytest.approx(wanted, rel=1e-9, abs=1e-15)
+
+
+@pytest.mark.parametrize("wrap", [False, True], ids=["", "wrapped"])
+@pytest.mark.parametrize("k", [0, 3, 8, 13])
+@pytest.mark.parametrize("name", [*SCHEDULERS, *FUNCTIONS])
+def test_a_loaded_scheduler_continues_as_the_saved_one(name: str, k: int, wrap: bool, tmp_path: pathlib.Path) -> None:
+    make = {**SCHEDULERS, **FUNCTIONS}[name]
+    saved, loaded, reference = (Member(make, lr, None, wrap) for lr in (A, 0.3, A))
+    saved.train(k)
+    wanted = reference.train(ALL)[k:]
+    saved.helper.save(tmp_path, **saved.parts)
+    saved.helper.load(tmp_path, **loaded.parts)
+    assert loaded.train(ALL - k) == wanted
 
 
 @pytest.mark.parametrize("k", [0, 3, 8, 13])

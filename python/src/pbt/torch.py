@@ -30,6 +30,8 @@ RESTRICTED = int(torch.__version__.split(".")[0]) >= 2  # the restricted reader 
 DECAY = "weight_decay"
 SCHEDULED = {"initial_lr", _rates.BASE}  # what a scheduler, or set_hypers with one, leaves in a param group
 NO_SETTINGS = ("params", FIXED, *SCHEDULED)
+INNER = "_schedulers"  #: in the state of SequentialLR and ChainedScheduler: the states of those inside
+SCALE_FN = "_scale_fn_custom"  #: in the state of CyclicLR: its scale_fn
 PLAIN = (bool, int, float, str, type(None))
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -50,8 +52,22 @@ def save(directory: PathLike, *, extra: Optional[Mapping[str, Any]] = None, **pa
 
 
 def _state(part: Any) -> Dict[str, Any]:
-    """Give a state without methods: torch 1.13 leaves those of OneCycleLR and CyclicLR in; each object has its own."""
-    return {name: x for name, x in part.state_dict().items() if not isinstance(x, (types.MethodType, weakref.WeakMethod))}
+    """Give a state without the functions of a scheduler: load keeps those of the scheduler that it loads into."""
+    return _without_functions(part.state_dict())
+
+
+def _without_functions(state: Mapping[str, Any]) -> Dict[str, Any]:
+    """Drop what torch 1.13 leaves in the state of OneCycleLR and CyclicLR, also inside another scheduler."""
+    kept = {name: x for name, x in state.items() if not _is_own_function(name, x)}
+    if isinstance(kept.get(INNER), list):
+        kept[INNER] = [_without_functions(x) if isinstance(x, Mapping) else x for x in kept[INNER]]
+    return kept
+
+
+def _is_own_function(name: str, value: Any) -> bool:
+    """Whether a value is a method of the scheduler, or the function that CyclicLR was made with."""
+    own = (types.MethodType, weakref.WeakMethod)
+    return isinstance(value, own) or (name == SCALE_FN and isinstance(value, types.FunctionType))
 
 
 def load(directory: PathLike, *, map_location: Any = "cpu", **parts: Any) -> Dict[str, Any]:
