@@ -126,11 +126,14 @@ func child(args []string) {
 	if strings.Contains(kind, "deaf") {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	}
-	f, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+	// Not an os.File: it would start the runtime's poller, which ends the process when its descriptor is closed below.
+	f, err := unix.Open(fifo, unix.O_WRONLY, 0)
 	if err != nil {
 		panic(err)
 	}
-	fmt.Fprintln(f, name, os.Getpid())
+	if _, err := unix.Write(f, fmt.Appendln(nil, name, os.Getpid())); err != nil {
+		panic(err)
+	}
 	if strings.Contains(kind, "closed") {
 		_ = unix.CloseRange(0, math.MaxUint32, 0)
 	}
