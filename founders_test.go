@@ -191,7 +191,7 @@ func TestFounders_EdgesOfMembers(t *testing.T) {
 	}
 }
 
-// A larger budget makes the share smaller: the quota rises, and nobody is un-copied.
+// A larger budget makes the share smaller: the quota rises, and no copy is undone.
 func TestFounders_LargerBudget(t *testing.T) {
 	w := newWorld(t, pbt.Maximize, 1, ranks(8)...)
 	for _, i := range []int{5, 6, 7} {

@@ -63,7 +63,7 @@ type Standing struct {
 	SinceCopy  int64 // steps since it last copied; Spent if it never did
 
 	// Split tells that the member is between two ready points, where the next stage of a schedule
-	// begins: it is not ready, whatever the rule says, and goes on with that stage.
+	// begins: it is not ready, whatever the rule says, and continues with that stage.
 	Split bool
 
 	Progress float64 // share of its budget in steps that it has spent; 0 if there is no such budget
@@ -336,7 +336,7 @@ func (p *Policy) repair(d Decision, pop *Population, space *Space, s Standing, w
 	return d
 }
 
-// followOn is for a member that goes on with its own weights and does not explore: what
+// followOn is for a member that continues with its own weights and does not explore: what
 // a schedule has for them holds all the same.
 func (p *Policy) followOn(d *Decision, pop *Population, space *Space, s Standing) {
 	if _, follows := p.Following(); follows {

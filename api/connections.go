@@ -17,7 +17,7 @@ const (
 	networkBits        = 64
 )
 
-// limited is a listener with so many connections at most. Connections that nobody uses
+// limited is a listener with so many connections at most. Unused connections
 // give way to new ones: those of an address with too many, and all where every place is
 // taken. Only where each place has a request that is being answered does a new one wait.
 type limited struct {
@@ -112,7 +112,7 @@ func (l *limited) use(c *counted) {
 	l.forget(c)
 }
 
-// forget takes a connection off the list of those that nobody uses.
+// forget removes a connection from the list of unused ones.
 func (l *limited) forget(c *counted) {
 	list := slices.DeleteFunc(l.unused[c.from], func(o *counted) bool { return o == c })
 	if len(list) == 0 {

@@ -52,7 +52,7 @@ func TestConstraintsOfAFile(t *testing.T) {
 	}
 }
 
-// What is wrong with a constraint is told with its line and column.
+// A fault in a constraint is reported with its line and column.
 func TestBadConstraints(t *testing.T) {
 	for constraint, want := range map[string]string{
 		`"minibatch <= bacth"`:        `c.yaml:9:5: constraints[0]: "minibatch <= bacth": at character 14 of the expression: unknown name bacth`,

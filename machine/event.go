@@ -79,7 +79,7 @@ type Opened struct {
 }
 
 // Accepted is something that was found altered when a run was resumed, and that the user
-// accepted. For a checkpoint, Digest is the one it has now: the run goes on with it.
+// accepted. For a checkpoint, Digest is the one it has now: the run continues with it.
 type Accepted struct {
 	What    string `json:"what"`
 	Segment int64  `json:"segment,omitempty"` // whose checkpoint it is

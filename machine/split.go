@@ -3,7 +3,7 @@ package machine
 import "github.com/seed-7a1a2db0/pbt"
 
 // A schedule that is followed has stages of its own lengths. Where one begins between two
-// ready points, the segment is split: it ends there, and the member goes on with the next
+// ready points, the segment is split: it ends there, and the member continues with the next
 // stage. It is not ready there, and waits at no barrier. Ready points stay where they were.
 
 // Stretch is how many of the granted steps a member trains in one segment, from a step
@@ -25,7 +25,7 @@ func (m *Machine) Stretch(i int, d *pbt.Decision, from, grant int64) int64 {
 // offset is how far a member is behind the start of a segment that was not split.
 func (mem *member) offset(segment int64) int64 { return (mem.spent - mem.readyAt) % segment }
 
-// startOf is the step of the weights that a decision goes on from.
+// startOf is the step of the weights that a decision continues from.
 func (m *Machine) startOf(i int, d *pbt.Decision) int64 {
 	switch {
 	case d.TakesWeights():

@@ -13,7 +13,7 @@ import (
 
 const noLoad = "read the checkpoint: {load} in a command (such as \"{load?--load}\"), segment.load in Python, Load in Go"
 
-// checkLoad tells whether a segment goes on from its checkpoint: by a fresh segment
+// checkLoad reports whether a segment continues from its checkpoint: by a fresh segment
 // that is the same in all else, and by a checkpoint that cannot be read.
 func (r *rehearsal) checkLoad() error {
 	if r.ref.loaded == nil {

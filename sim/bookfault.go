@@ -91,7 +91,7 @@ func (b *book) probing(at int64, e *machine.Probing) {
 	b.alive = append(b.alive, e.Lease)
 }
 
-// idle tells whether nothing is trained, and somebody waits who is in doubt.
+// idle reports whether nothing is trained and a member in doubt waits.
 func (b *book) idle() bool {
 	for i := range b.members {
 		p := &b.members[i]

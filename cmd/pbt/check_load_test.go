@@ -16,7 +16,7 @@ hyperparameters: {lr: {log: [1e-4, 0.1]}}
 trainer: {command: [python3, t.py, "{lr}", "{steps}", "{seed}", "{save}", LOAD], env: {FAULT: ""}}
 `
 
-// unreadScript trains from its checkpoint if it is told of it, and has a choice of faults.
+// unreadScript trains from its checkpoint if it is given one, and has a choice of faults.
 const unreadScript = `import json, os, random, sys, time
 lr, steps, seed, save, load = (sys.argv[1:] + [""])[:5]
 fault = os.environ["FAULT"].split()

@@ -63,7 +63,7 @@ func (c *console) uncover() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.screen = nil
-	_, _ = c.door.Write(c.kept) // what cannot be told is nobody's loss
+	_, _ = c.door.Write(c.kept) // what cannot be written has no reader left
 	c.kept = nil
 }
 

@@ -20,7 +20,7 @@ hyperparameters: {lr: {log: [1e-3, 1]}}
 trainer: {command: [sh, t.sh, "{save}", OUTSIDE, "{load}", "{segment}"], slots: 1}
 `
 
-// outsideOf makes a directory that belongs to nobody's run, and checks it in the end.
+// outsideOf makes a directory outside every run, and checks it at the end.
 func outsideOf(t *testing.T, dir string) string {
 	t.Helper()
 	outside := filepath.Join(dir, "outside")

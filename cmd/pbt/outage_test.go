@@ -11,8 +11,8 @@ import (
 const outageTrainer = `[ -e data ] || { echo "Traceback" >&2; echo "OSError: data set is not mounted" >&2; exit 1; }
 ` + plainScript
 
-// A data set that is away for a while costs no member anything: nobody is repaired, and
-// nobody is lost, also where nobody can be copied and no retry is left.
+// A data set that is away for a while costs no member anything: no member is repaired, and
+// none is lost, also where no donor exists and no retry is left.
 func TestAnOutageCostsNoMember(t *testing.T) {
 	for _, c := range []struct{ population, exploit string }{{"1", "none"}, {"2", "none"}, {"4", "none"}, {"4", "{truncation: 0.5}"}} {
 		t.Run(c.population+c.exploit, func(t *testing.T) {
